@@ -1,0 +1,343 @@
+/*
+ * client.c - the child's side: client() connects and asks for items,
+ * xclient() delivers the bytes of one, command() is a cursor that runs a
+ * program and delivers what it prints.
+ *
+ * A child is single-threaded: the globals below are plain variables, and what
+ * is forked here may call anything.
+ */
+#include "protocol.h"
+
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#define PIECE (1u << 17) /* bytes taken from a command at a time, at most */
+
+struct sockaddr_in sb; /* the server's address */
+struct hostent *hb;    /* the same, as the resolver gave it */
+struct servent *svc;   /* the service, when the port is not known otherwise */
+int c = -1;            /* the connection */
+unsigned short cport;  /* the server's port, host byte order; 0: the service */
+uint32_t which;        /* the item that runs */
+uint64_t size;         /* bytes of it sent so far */
+
+/* Connects c to port cport of host hname.  Returns 0, or -1 when that could
+ * not be had, which it has said. */
+static int dial(void) {
+    int one = 1;
+
+    if ((hb = gethostbyname(hname)) == NULL || hb->h_addrtype != AF_INET) {
+        say("fatal: unable to find host %s", hname);
+        return -1;
+    }
+    if (cport == 0 && (svc = getservbyname("ingreslock", "tcp")) != NULL)
+        cport = ntohs((uint16_t)svc->s_port);
+    memset(&sb, 0, sizeof(sb));
+    sb.sin_family = AF_INET;
+    sb.sin_port = htons(cport);
+    memcpy(&sb.sin_addr, hb->h_addr_list[0], sizeof(sb.sin_addr));
+    if ((c = socket(AF_INET, SOCK_STREAM, 0)) < 0 ||
+        (connect(c, (struct sockaddr *)&sb, sizeof(sb)) < 0 &&
+         (errno != EINTR || !ready(c, POLLOUT, 0)))) {
+        say("fatal: unable to connect to %s port %d: %s", hname, (int)cport,
+            strerror(errno));
+        return -1;
+    }
+    fcntl(c, F_SETFD, FD_CLOEXEC);
+    setsockopt(c, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    return 0;
+}
+
+/* Sends the end of the item.  Returns 0, or -1 when the server is gone. */
+static int finish(int status) {
+    unsigned char m[HEADER + 12];
+
+    put32(m, which | END);
+    put32(m + 4, 12);
+    put32(m + 8, (uint32_t)status);
+    put32(m + 12, (uint32_t)(size >> 32));
+    put32(m + 16, (uint32_t)size);
+    return writen(c, m, sizeof(m)) == sizeof(m) ? 0 : -1;
+}
+
+/*
+ * Waits for the reply.  Returns 1, with the next item's number in `which` and
+ * its text, zero-terminated, in *text, which the caller frees; 0 for goodbye;
+ * -1 when the server is gone, or says what it must not.
+ */
+static int receive(char **text) {
+    unsigned char m[HEADER];
+
+    if (readn(c, m, sizeof(m), 0) < sizeof(m))
+        return -1;
+    which = get32(m);
+    uint32_t length = get32(m + 4);
+    if (which == NONE && length == 0)
+        return 0;
+    if (which >= NONE || length > ITEM_MAX ||
+        (*text = calloc(length + 1, 1)) == NULL)
+        return -1;
+    return readn(c, *text, length, 0) == length ? 1 : -1;
+}
+
+/*
+ * The life of a client: connects to the server (hname, cport) as number
+ * `child`, asks for items and gives each to the cursor until the server says
+ * goodbye.  Returns 0 then, which proves that the server has everything; 1
+ * when the connection was lost; -1 if there never was one, which it has said.
+ */
+int client(const unsigned char *token, uint32_t child, cursor *run,
+           void *arg) {
+    unsigned char m[sizeof(MAGIC) - 1 + TOKEN + HEADER] = MAGIC;
+    char *text = NULL;
+
+    if (dial() < 0)
+        return -1;
+    memcpy(m + 4, token, TOKEN);
+    put32(m + 4 + TOKEN, child);
+    put32(m + 8 + TOKEN, 0);
+    int more = writen(c, m, sizeof(m)) == sizeof(m) ? receive(&text) : -1;
+    while (more > 0) {
+        size = 0;
+        int status = run(which, text, arg);
+        free(text);
+        text = NULL;
+        more = status >= 0 && finish(status) == 0 ? receive(&text) : -1;
+    }
+    free(text);
+    close(c);
+    return more == 0 ? 0 : 1;
+}
+
+/*
+ * The client's half of the conversation about an item: sends these bytes, as
+ * many as there are, behind those sent before.  The data stay the caller's.
+ * Returns 0, or -1 when the server is gone.
+ */
+int xclient(const void *data, size_t bytes) {
+    const unsigned char *p = data;
+    unsigned char m[HEADER];
+
+    while (bytes > 0) {
+        uint32_t n = bytes < DATA_MAX ? (uint32_t)bytes : DATA_MAX;
+        put32(m, which);
+        put32(m + 4, n);
+        if (writen(c, m, sizeof(m)) < sizeof(m) || writen(c, p, n) < n)
+            return -1;
+        size += n;
+        p += n;
+        bytes -= n;
+    }
+    return 0;
+}
+
+/* A copy of the string with the text in place of every {}; the caller frees
+ * it.  NULL when memory is short. */
+char *substitute(const char *string, const char *text) {
+    size_t n = 0, length = strlen(text);
+    const char *from = string, *to;
+
+    for (; (to = strstr(from, "{}")) != NULL; from = to + 2)
+        n++;
+    char *copy = malloc(strlen(string) + n * length + 1), *p = copy;
+    if (copy == NULL)
+        return NULL;
+    for (from = string; (to = strstr(from, "{}")) != NULL; from = to + 2) {
+        memcpy(p, from, (size_t)(to - from));
+        memcpy(p + (to - from), text, length);
+        p += (size_t)(to - from) + length;
+    }
+    strcpy(p, from);
+    return copy;
+}
+
+/* A program that runs for an item. */
+struct process {
+    pid_t pid;     /* also its session and its process group */
+    int out;       /* its output, not blocking; -1 after the end */
+    int exited;    /* it has been collected, */
+    int status;    /* with this status */
+    int lost;      /* the server is gone */
+    int late;      /* it ran out of its time */
+    int stage;     /* 0: it may run, 1: it got TERM, 2: it got KILL */
+    double due;    /* when (of now()) the next stage comes, 0 for never */
+    double silent; /* since when (of now()) nothing has happened */
+};
+
+/* In the process that becomes the command: nothing to read, the pipe to write
+ * to, arguments, environment, and go.  Returns only if that failed, with
+ * errno set. */
+static void become(char **argv, const char *text, int out) {
+    char digits[16];
+    int empty[2];
+
+    if ((empty[0] = open("/dev/null", O_RDONLY)) < 0 &&
+        (pipe(empty) < 0 || close(empty[1]) < 0)) /* there may be no /dev */
+        return;
+    if (dup2(empty[0], 0) < 0 || dup2(out, 1) < 0 || close(empty[0]) < 0)
+        return;
+    for (char **arg = argv; *arg != NULL; arg++)
+        if ((*arg = substitute(*arg, text)) == NULL)
+            return;
+    snprintf(digits, sizeof(digits), "%lu", (unsigned long)which);
+    if (setenv("GATHER_WHICH", digits, 1) == 0 &&
+        setenv("GATHER_ITEM", text, 1) == 0 && command_start() == 0)
+        execvp(argv[0], argv);
+}
+
+/*
+ * Forks a process that becomes the command.  A second pipe, closed by a
+ * successful exec, brings the error of one that failed.  Returns 0, or an
+ * errno.
+ */
+static int start(struct process *p, char **argv, const char *text) {
+    int out[2], bad[2] = {-1, -1}, error = 0;
+
+    if (pipe(out) < 0)
+        return errno;
+    if (pipe(bad) < 0 || (p->pid = fork()) < 0)
+        error = errno;
+    for (int i = 0; error == 0 && i < 2; i++) {
+        fcntl(out[i], F_SETFD, FD_CLOEXEC);
+        fcntl(bad[i], F_SETFD, FD_CLOEXEC);
+    }
+    if (error == 0 && p->pid == 0) {
+        become(argv, text, out[1]);
+        error = errno;
+        writen(bad[1], &error, sizeof(error));
+        _exit(127);
+    }
+    close(out[1]);
+    close(bad[1]);
+    if (error == 0 && readn(bad[0], &error, sizeof(error), 0) > 0) {
+        while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR)
+            continue;
+        command_over();
+    }
+    close(bad[0]);
+    p->out = out[0];
+    fcntl(p->out, F_SETFL, O_NONBLOCK);
+    if (error != 0)
+        close(p->out);
+    return error;
+}
+
+/* start(), again and again for some seconds while the system is short of
+ * processes or the like.  Returns 0, an errno, or -1: the server is gone. */
+static int start_patiently(struct process *p, char **argv, const char *text) {
+    for (double pause = 0.01;; pause *= 2) {
+        int error = start(p, argv, text);
+        if (error != EAGAIN && error != ENOMEM && error != EMFILE)
+            return error;
+        if (pause > 5)
+            return error;
+        if (ready(c, POLLIN, now() + pause))
+            return -1;
+    }
+}
+
+/* Goes a stage further in ending the process and its group, if it is time. */
+static void press(struct process *p) {
+    if (p->due <= 0 || p->due > now())
+        return;
+    p->late |= !p->lost;
+    kill(-p->pid, p->stage++ == 0 ? SIGTERM : SIGKILL);
+    kill(-p->pid, SIGCONT);
+    p->due = p->stage == 1 ? now() + GRACE : 0;
+}
+
+/* The server is gone: nobody wants the rest, and the process has to end. */
+static void lose(struct process *p) {
+    if (p->out >= 0)
+        close(p->out);
+    p->out = -1;
+    p->lost = 1;
+    p->due = now();
+}
+
+/* Sleeps until there is output, or something else has happened to the
+ * process, the server or the clock, and takes note of that. */
+static void attend(struct process *p) {
+    struct pollfd f[3] = {{p->out, POLLIN, 0}, /* poll() skips negative ones */
+                          {p->lost ? -1 : c, POLLIN, 0},
+                          {signals_fd(), POLLIN, 0}};
+    double by = p->due;
+
+    if (p->exited && (by <= 0 || by > p->silent + GRACE))
+        by = p->silent + GRACE;
+    if (poll(f, 3, until(by)) <= 0)
+        return;
+    while (f[2].revents != 0 && signals_next() >= 0)
+        continue;
+    if (f[2].revents != 0 && !p->exited &&
+        waitpid(p->pid, &p->status, WNOHANG) == p->pid) {
+        command_over();
+        p->exited = 1;
+        p->silent = now();
+    }
+    if (f[1].revents != 0)
+        lose(p);
+}
+
+/*
+ * Moves what the process has written into the connection.  The time that the
+ * server does not take it, since its memory is full or its own output stands
+ * still, is not the command's fault: the deadline moves by as much.  Returns
+ * 0 when there is nothing to move for now.
+ */
+static int relay(struct process *p) {
+    static unsigned char piece[PIECE];
+    ssize_t n = p->out < 0 ? -1 : read(p->out, piece, sizeof(piece));
+
+    if (n > 0) {
+        double began = now();
+        if (xclient(piece, (size_t)n) < 0)
+            lose(p);
+        p->silent = now();
+        if (p->due > 0 && !p->lost)
+            p->due += p->silent - began;
+    } else if (n == 0) {
+        close(p->out);
+        p->out = -1;
+    }
+    return n > 0;
+}
+
+/*
+ * A cursor: runs a program, `arg` being a struct command, and delivers what
+ * it writes to standard output.  An item ends when the program has ended and
+ * the pipe is at its end; if some descendant keeps that open, when nothing
+ * has come for GRACE seconds.
+ */
+int command(uint32_t item, const char *text, void *arg) {
+    const struct command *cmd = arg;
+    struct process p = {0};
+    int error = start_patiently(&p, cmd->argv, text);
+
+    if (error != 0)
+        return error < 0 ? -1 : STATUS_ERRNO + error;
+    p.due = cmd->seconds > 0 ? now() + cmd->seconds : 0;
+    while (!p.exited || p.out >= 0) {
+        press(&p);
+        if (!relay(&p))
+            attend(&p);
+        if (p.exited && p.out >= 0 && now() >= p.silent + GRACE) {
+            say("warning: item %lu: something it left behind holds its "
+                "output open: ending it there", (unsigned long)item);
+            close(p.out);
+            p.out = -1;
+        }
+    }
+    while (p.stage == 1 && kill(-p.pid, 0) == 0) { /* the rest of its group */
+        poll(NULL, 0, 10); /* nothing tells when a group is gone */
+        press(&p);
+    }
+    return p.lost   ? -1
+           : p.late ? STATUS_TIMEOUT
+           : WIFSIGNALED(p.status) ? STATUS_SIGNAL + WTERMSIG(p.status)
+                                   : WEXITSTATUS(p.status);
+}

@@ -1,0 +1,762 @@
+/*
+ * server.c - the parent's side: server_open() binds and listens, server()
+ * accepts, with one detached thread per connection, until every item is over;
+ * xserve() is what such a thread does.
+ *
+ * One lock.  Every function below runs with q.lock held, except where it says
+ * so: the lock is given up only to wait for somebody else, in read(), write(),
+ * poll(), the caller's next(), or for a condition.  So what the threads share
+ * may be looked at and changed anywhere else.  What changes without the lock
+ * are the bytes an item holds: by the thread of its connection, while it is
+ * `busy`; or by whoever set q.flushing, which keeps that thread out.
+ *
+ * Order without deadlock.  q.turn is the first item that is open.  Its thread
+ * writes straight through and never waits for memory.  If it has no thread,
+ * since its child has not connected yet, that child will, or will be reaped
+ * and the item goes to q.waiting; from there any thread takes it first, and
+ * none waits for memory before (see room()).
+ */
+#include "protocol.h"
+
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#define BLOCK (1u << 17) /* bytes moved at a time, at most */
+#define STACK (1u << 16) /* bytes that a thread has beyond the system's need */
+#define WARNINGS 8       /* so many strangers are worth one each */
+
+struct conn {
+    int fd;                    /* closed by leave() */
+    uint32_t child;            /* who is at the other end, or NONE */
+    int known;                 /* it has shown the token */
+    struct item *item;         /* what runs there, or NULL */
+    struct conn **self, *next; /* in the list of all */
+    struct conn *behind;       /* in the line for memory */
+    pthread_cond_t wake;       /* there is memory, or its turn has come */
+};
+
+struct sockaddr_in sa;          /* where the server listens */
+struct hostent *ha;             /* the same, as the resolver gave it */
+struct servent *svs;            /* the service; NULL: the port is a number */
+int s = -1, ds = -1;            /* listening; the connection just accepted */
+char hname[2048] = "127.0.0.1"; /* the host: dotted, so nobody is asked */
+unsigned short sport;           /* the server's port, host byte order */
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t more;  /* an item to hand out, or none any more */
+    struct run *run;      /* the caller's */
+    struct conn *conns;   /* all connections, */
+    int threads;          /* so many, each with its thread, */
+    int clients;          /* of which so many are known */
+    int strangers;        /* refused so far */
+    struct item *items;   /* all that are open: from the list, not over */
+    struct item **tail;   /* where the next one goes */
+    uint32_t open;        /* how many there are */
+    struct item **first;  /* by child: the item it will run first, or NULL */
+    int promised;         /* how many such items there are */
+    struct item *waiting; /* those for any client, by number */
+    struct item *turn;    /* may be written to standard output; the first that
+                           * is open or, without order, whoever took it */
+    int flushing;         /* a thread writes it for its owner */
+    struct conn *line;    /* waiting for memory, or for the turn */
+    uint64_t held;        /* bytes of memory that items take */
+} q = {.lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER};
+
+/* Gives up the lock, and takes it back. */
+static void unlock(void) { pthread_mutex_unlock(&q.lock); }
+static void lock(void) { pthread_mutex_lock(&q.lock); }
+
+/* The secret of a run, from the system.  Returns 0, or -1 with errno set. */
+int make_token(unsigned char *token) {
+    int fd = open("/dev/urandom", O_RDONLY);
+    size_t n = fd < 0 ? 0 : readn(fd, token, TOKEN, 0);
+    if (fd >= 0) close(fd);
+    return n == TOKEN ? 0 : -1;
+}
+
+/* Binds s to a port, host byte order.  Returns 0, or -1 with errno set. */
+static int bind_port(unsigned long port) {
+    sa.sin_port = htons((uint16_t)port);
+    return bind(s, (struct sockaddr *)&sa, sizeof(sa));
+}
+
+/*
+ * Opens the listening socket on host hname.  The port is a service or a
+ * number; NULL stands for the well-known service or, if that is unknown or
+ * taken, for whichever port the kernel picks.  Sets s, sa, ha, svs, sport.
+ * Returns 0, or -1 when it could not, which it has said.
+ */
+int server_open(const char *port) {
+    socklen_t length = sizeof(sa);
+    unsigned long n = port != NULL ? strtoul(port, NULL, 10) : 0;
+    int one = 1;
+    if ((ha = gethostbyname(hname)) == NULL || ha->h_addrtype != AF_INET) {
+        say("fatal: unable to find host %s", hname);
+        return -1;
+    }
+    memset(&sa, 0, sizeof(sa));
+    sa.sin_family = AF_INET;
+    memcpy(&sa.sin_addr, ha->h_addr_list[0], sizeof(sa.sin_addr));
+    if ((svs = getservbyname(port ? port : "ingreslock", "tcp")) != NULL) {
+        n = ntohs((uint16_t)svs->s_port);
+    } else if (port != NULL && (*port == '\0' || n > 65535 ||
+                                port[strspn(port, "0123456789")] != '\0')) {
+        say("fatal: unable to find port %s: no service, no number", port);
+        return -1;
+    }
+    if ((s = socket(AF_INET, SOCK_STREAM, 0)) >= 0) {
+        fcntl(s, F_SETFD, FD_CLOEXEC);
+        fcntl(s, F_SETFL, O_NONBLOCK); /* who called may be gone at accept() */
+        setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    }
+    if (s < 0 || (bind_port(n) < 0 && (port || bind_port(0) < 0)) ||
+        listen(s, SOMAXCONN) < 0 ||
+        getsockname(s, (struct sockaddr *)&sa, &length) < 0) {
+        say("fatal: unable to listen on %s port %lu: %s", hname, n,
+            strerror(errno));
+        return -1;
+    }
+    sport = ntohs(sa.sin_port);
+    return 0;
+}
+
+/* Ends the run before its time.  Clients lose their connections, which makes
+ * them end their commands. */
+static void abort_run(void) {
+    if (q.run->aborted) return;
+    q.run->aborted = 1;
+    for (struct conn *cn = q.conns; cn != NULL; cn = cn->next) {
+        shutdown(cn->fd, SHUT_RDWR);
+        pthread_cond_signal(&cn->wake);
+    }
+    pthread_cond_broadcast(&q.more);
+    signals_wake();
+}
+
+/* abort_run(), since gather itself failed to do something, for a reason.
+ * */
+static void fail_run(const char *what, const char *name, const char *why) {
+    if (!q.run->aborted) say("fatal: unable to %s%s: %s", what, name, why);
+    q.run->failed = 1;
+    abort_run();
+}
+
+/* abort_run(), unless that has been done, and die of the signal afterwards.
+ * */
+static void signal_run(int sig) {
+    if (!q.run->aborted) q.run->signal = sig;
+    abort_run();
+}
+
+/* Is every item over, or the run aborted? */
+static int ended(void) {
+    return q.run->aborted || (q.run->listed && q.open == 0);
+}
+
+/* Does the order of items matter?  Without it, they take turns as they come;
+ * in files or in arrays, there are no turns. */
+static int ordered(void) {
+    return !q.run->unordered && !q.run->keep && q.run->files == NULL;
+}
+
+/*
+ * May items take n more bytes of memory?  Not beyond the limit; except while
+ * the one whose turn it is waits for a client, since those who wait for memory
+ * keep clients.
+ */
+static int room(uint64_t n) {
+    return q.held + n <= q.run->memory || (q.turn && q.turn->waiting);
+}
+
+/*
+ * Makes room in an item for n bytes behind the first `from`: exactly so much
+ * if the caller of server() keeps it; else more, if that can be had, since it
+ * will grow.  Exceeds the limit only if told so.  Returns 0 if there is no
+ * memory.
+ */
+static int grow(struct item *item, size_t from, size_t n, int exceed) {
+    size_t need = from + n;
+    size_t want = need > 2 * item->room || q.run->keep ? need : 2 * item->room;
+    if (need <= item->room) return need >= n;
+    if (!room(want - item->room)) want = need;
+    if (!exceed && !room(want - item->room)) return 0;
+    unsigned char *data = realloc(item->data, want);
+    if (data == NULL) return 0;
+    q.held += want - item->room;
+    item->data = data;
+    item->room = want;
+    return 1;
+}
+
+/* Frees what an item holds, and lets those know who wait for memory. */
+static void release(struct item *item) {
+    free(item->data);
+    q.held -= item->room;
+    item->data = NULL;
+    item->room = item->held = 0;
+    if (q.line != NULL) pthread_cond_signal(&q.line->wake);
+    if (!q.run->listed) pthread_cond_signal(&q.more);
+}
+
+/* Waits until there is memory, or the turn is free, or its own; or for
+ * nothing, so the caller looks again. */
+static void wait_in_line(struct conn *cn) {
+    struct conn **p = &q.line;
+    while (*p != NULL) p = &(*p)->behind;
+    *p = cn;
+    cn->behind = NULL;
+    pthread_cond_wait(&cn->wake, &q.lock);
+    for (p = &q.line; *p != cn;) p = &(*p)->behind;
+    *p = cn->behind;
+}
+
+/* Is an item kept back until it is complete, memory allowing?  It is if items
+ * compete to be complete, or it might run again. */
+static int holding(const struct item *item) {
+    return (q.run->unordered || q.run->retries > 0) && !item->written;
+}
+
+/*
+ * Finds a place for the next n bytes of an item, in its memory.  Returns 1 if
+ * they, and what is held, shall go out at once, since they go to a file or it
+ * is its turn; 0 if they stay; -1 if the run is over.  Without order, an item
+ * that finds no memory takes the turn if nobody has it.
+ */
+static int place(struct conn *cn, size_t n) {
+    struct item *item = cn->item;
+    int out = -1;
+    for (; !q.run->aborted; out = -1) {
+        if (q.turn == item && q.flushing) {
+            pthread_cond_wait(&cn->wake, &q.lock);
+            continue;
+        }
+        out = item->fd >= 0 || (q.turn == item && !holding(item));
+        if (!out && grow(item, item->held, n, q.run->keep)) break;
+        if (q.run->unordered && q.turn == NULL) q.turn = item;
+        out = out || q.turn == item;
+        if (out && grow(item, 0, n, 1)) break;
+        if (out || q.run->keep)
+            fail_run("hold ", "an item", strerror(ENOMEM));
+        else
+            wait_in_line(cn);
+    }
+    item->busy = out >= 0;
+    if (q.line != NULL && room(BLOCK)) /* there may be enough for two */
+        pthread_cond_signal(&q.line->wake);
+    return out;
+}
+
+/* Writes what an item holds, to its file or to standard output.  Returns 0 if
+ * that failed; then the run has been aborted. */
+static int put(struct item *item) {
+    int fd = item->fd >= 0 ? item->fd : 1, error = 0;
+    if (item->held == 0) return 1;
+    q.run->writing = item->written = fd == 1;
+    unlock();
+    if (writen(fd, item->data, item->held) < item->held) error = errno;
+    lock();
+    q.run->writing = 0;
+    item->held = 0;
+    if (error == EPIPE && fd == 1)
+        signal_run(SIGPIPE);
+    else if (error != 0)
+        fail_run("write ", fd == 1 ? "standard output" : item->name,
+                 strerror(error));
+    return error == 0;
+}
+
+/* An item is over: the caller of server() learns it, and it is freed. */
+static void retire(struct item *item) {
+    q.run->done(item);
+    release(item);
+    q.held -= sizeof(*item) + item->length;
+    *item->self = item->next;
+    *(item->next != NULL ? &item->next->self : &q.tail) = item->self;
+    if (q.turn == item) q.turn = ordered() ? q.items : NULL;
+    free(item->name);
+    free(item->text);
+    free(item);
+    if (--q.open == 0 && q.run->listed) {
+        pthread_cond_broadcast(&q.more);
+        signals_wake();
+    }
+}
+
+/*
+ * Moves the output on: writes what the turn's item holds, if its thread is
+ * not about to, and goes to the next one when it is done.  Then wakes the
+ * thread whose turn has come.  Under the lock, which it gives up meanwhile.
+ */
+static void flush(void) {
+    struct item *item;
+    while (!q.run->aborted && !q.flushing && (item = q.turn) != NULL) {
+        if ((item->done || (!item->busy && !holding(item))) && item->held) {
+            q.flushing = 1;
+            put(item);
+            q.flushing = 0;
+        } else if (item->done) {
+            retire(item);
+        } else {
+            break;
+        }
+    }
+    struct conn *cn = q.turn && q.turn->owner ? q.turn->owner : q.line;
+    if (cn != NULL) pthread_cond_signal(&cn->wake);
+}
+
+/* The temporary name of an item's file; the caller frees it.  NULL when
+ * memory is short. */
+static char *part_name(const struct item *item) {
+    char *part = item->name ? malloc(strlen(item->name) + 6) : NULL;
+    return part ? strcat(strcpy(part, item->name), ".part") : NULL;
+}
+
+/* Opens the file of an item; aborts the run if that fails. */
+static void open_file(struct item *item) {
+    char digits[16];
+    snprintf(digits, sizeof(digits), "%lu", (unsigned long)item->which);
+    if (item->name == NULL) item->name = substitute(q.run->files, digits);
+    char *part = part_name(item);
+    if (part != NULL) item->fd = open(part, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    if (item->fd < 0)
+        fail_run("create ", part ? part : "a file", strerror(errno));
+    free(part);
+}
+
+/* Closes the file of an item.  A complete one gets its name, any other goes;
+ * one that cannot be had is lost and aborts the run. */
+static void close_file(struct item *item) {
+    char *part = part_name(item);
+    int bad = close(item->fd) < 0 || part == NULL;
+    item->fd = -1;
+    if (item->status == 0 && (bad || rename(part, item->name) < 0)) {
+        fail_run("write ", item->name, strerror(errno));
+        item->status = STATUS_LOST;
+    }
+    if (item->status != 0 && part != NULL) unlink(part);
+    free(part);
+}
+
+/* Reads n bytes from a client, without the lock.  Returns how many came. */
+static size_t hear(struct conn *cn, void *buf, size_t n) {
+    unlock();
+    size_t got = readn(cn->fd, buf, n, 0);
+    lock();
+    return got;
+}
+
+/* Takes the n bytes of a data message.  Returns 0 when not all of them came,
+ * or could be put where they belong. */
+static int receive(struct conn *cn, size_t n) {
+    struct item *item = cn->item;
+    int ok = 1;
+    while (ok && n > 0) {
+        size_t k = n < BLOCK || q.run->keep ? n : BLOCK;
+        int out = place(cn, k);
+        if (out < 0 || (out && !put(item))) return 0;
+        size_t got = hear(cn, item->data + item->held, k);
+        item->held += got;
+        item->bytes += got;
+        q.run->bytes += got;
+        ok = (!out || put(item)) && got == k;
+        item->busy = 0;
+        n -= got;
+    }
+    return ok;
+}
+
+/* Receives an item.  Returns its status. */
+static int converse(struct conn *cn) {
+    unsigned char m[HEADER + 12];
+    struct item *item = cn->item;
+    while (hear(cn, m, HEADER) == HEADER) {
+        uint32_t w = get32(m), n = get32(m + 4);
+        if (w == item->which && n > 0 && n <= DATA_MAX) {
+            if (!receive(cn, n)) break;
+        } else if (w == (item->which | END) && n == 12 &&
+                   hear(cn, m + HEADER, 12) == 12 &&
+                   get32(m + 8) <= STATUS_MAX &&
+                   get32(m + 12) == (uint32_t)(item->bytes >> 32) &&
+                   get32(m + 16) == (uint32_t)item->bytes) {
+            return (int)get32(m + 8);
+        } else {
+            say("warning: item %lu: its client broke the protocol",
+                (unsigned long)item->which);
+            break;
+        }
+    }
+    return STATUS_LOST;
+}
+
+/* Has an item run, afresh, by the first client that is free. */
+static void put_back(struct item *item) {
+    struct item **p = &q.waiting;
+    while (*p != NULL && (*p)->which < item->which) p = &(*p)->later;
+    item->later = *p;
+    *p = item;
+    item->waiting = 1;
+    item->owner = NULL;
+    release(item);
+    pthread_cond_signal(&q.more);
+}
+
+/* Says how an item failed, and what follows from that. */
+static void report(const struct item *item, const char *then) {
+    unsigned long w = item->which;
+    int st = item->status;
+    if (st == STATUS_LOST)
+        say("item %lu: incomplete: its client went away after %llu bytes%s",
+            w, (unsigned long long)item->bytes, then);
+    else if (st >= STATUS_ERRNO)
+        say("item %lu: unable to execute: %s%s", w,
+            strerror(st - STATUS_ERRNO), then);
+    else if (st >= STATUS_TIMEOUT)
+        say("item %lu: timed out%s", w, then);
+    else if (st > STATUS_SIGNAL)
+        say("item %lu: signal %d%s", w, st - STATUS_SIGNAL, then);
+    else
+        say("item %lu: exit %d%s", w, st, then);
+}
+
+/*
+ * An item has run.  It is put back if it may run again; else it is done, and
+ * what this lets out goes out.  Without order, its turn is awaited here.
+ */
+static void finish(struct conn *cn, int status) {
+    struct item *item = cn->item;
+    item->status = status;
+    item->took = now() - item->began;
+    if (item->fd >= 0) close_file(item);
+    int failed = item->status != 0 && !q.run->aborted;
+    int again = failed && !item->written && item->tries <= q.run->retries;
+    if (failed) report(item, again ? ", trying again" : "");
+    if (failed && !again && !q.run->keep_going) abort_run();
+    cn->item = NULL;
+    if (again) {
+        put_back(item);
+        flush();
+        return;
+    }
+    if (status == STATUS_LOST || (status != 0 && q.run->retries > 0))
+        release(item); /* what is not whole does not go out */
+    while (q.run->unordered && !q.run->aborted && q.turn != item) {
+        if (q.turn == NULL)
+            q.turn = item;
+        else
+            wait_in_line(cn);
+    }
+    item->done = 1;
+    item->owner = NULL;
+    if (q.run->keep || q.run->files != NULL) retire(item);
+    flush();
+}
+
+/* Takes an item from the list, which may be slow; run->reading keeps the
+ * other threads away, and the items in order.  Returns NULL at the end. */
+static struct item *list_item(void) {
+    struct item *item = calloc(1, sizeof(*item));
+    q.run->reading = 1;
+    unlock();
+    int got = item == NULL ? -1 : q.run->next(item);
+    lock();
+    q.run->reading = 0;
+    if (got <= 0) {
+        free(item);
+        q.run->listed = 1;
+        if (got < 0) fail_run("go on", "", "there is no list any more");
+        pthread_cond_broadcast(&q.more);
+        signals_wake();
+        return NULL;
+    }
+    item->fd = -1;
+    item->which = q.run->given++;
+    *(item->self = q.tail) = item;
+    q.tail = &item->next;
+    if (ordered() && q.turn == NULL) q.turn = item;
+    q.open++;
+    q.held += sizeof(*item) + item->length;
+    pthread_cond_signal(&q.more);
+    return item;
+}
+
+/*
+ * Finds the next item for a client: the one it was promised, one that waits,
+ * or the next of the list, which beside one item a connection has to find
+ * room.  Returns 1; 0 when there is none any more; -1 after an abort.
+ */
+static int next_item(struct conn *cn) {
+    struct item *item = NULL;
+    while (item == NULL && !q.run->aborted) {
+        if (cn->child < NONE && (item = q.first[cn->child]) != NULL) {
+            q.first[cn->child] = NULL;
+            if (--q.promised == 0) pthread_cond_broadcast(&q.more);
+        } else if ((item = q.waiting) != NULL) {
+            q.waiting = item->later;
+            item->waiting = 0;
+        } else if (!q.run->listed && !q.run->reading &&
+                   (q.open < (uint32_t)q.threads || room(sizeof(*item)))) {
+            item = list_item();
+        } else if (q.run->listed && q.promised == 0 &&
+                   (q.open == 0 || q.run->retries == 0)) {
+            return 0;
+        } else {
+            pthread_cond_wait(&q.more, &q.lock);
+        }
+    }
+    if (item == NULL) return -1;
+    item->tries++;
+    item->status = STATUS_LOST;
+    item->pid = child_pid(cn->child);
+    item->began = now();
+    item->bytes = 0;
+    item->owner = cn;
+    cn->item = item;
+    return 1;
+}
+
+/* Sends an item to a client, or goodbye if it is NULL.  Returns 0 if the
+ * client is gone. */
+static int reply(struct conn *cn, const struct item *item) {
+    size_t n = item != NULL ? item->length : 0;
+    unsigned char m[HEADER];
+    put32(m, item != NULL ? item->which : NONE);
+    put32(m + 4, (uint32_t)n);
+    unlock();
+    int ok = writen(cn->fd, m, HEADER) == HEADER &&
+             (n == 0 || writen(cn->fd, item->text, n) == n);
+    lock();
+    return ok;
+}
+
+/* Has the connection's item run.  Returns 0 when the client is gone; if that
+ * was so before, the item is for somebody else. */
+static int attempt(struct conn *cn) {
+    struct item *item = cn->item;
+    int status = STATUS_LOST;
+    if (ready(cn->fd, POLLIN, now())) { /* it has nothing to say just now */
+        item->tries--;
+        cn->item = NULL;
+        put_back(item);
+        return 0;
+    }
+    if (q.run->files != NULL) open_file(item);
+    if (reply(cn, item)) status = converse(cn);
+    finish(cn, status);
+    return status != STATUS_LOST;
+}
+
+/*
+ * Reads the opening of a connection.  Returns 0 when whoever is there does
+ * not belong here; the run goes on as if nobody had come.
+ */
+static int opening(struct conn *cn) {
+    unsigned char m[4 + TOKEN + HEADER] = {0}, differ = 0;
+    const char *why = NULL;
+    unlock();
+    size_t got = readn(cn->fd, m, sizeof(m), now() + OPENING);
+    lock();
+    for (int i = 0; i < TOKEN; i++) /* in a time that tells nothing */
+        differ |= (unsigned char)(m[4 + i] ^ q.run->token[i]);
+    cn->child = get32(m + 4 + TOKEN);
+    if (got < sizeof(m))
+        why = "it did not open the conversation";
+    else if (memcmp(m, MAGIC, 4) != 0 || differ != 0)
+        why = "wrong token";
+    else if (cn->child != NONE && child_pid(cn->child) == 0)
+        why = "no such child";
+    cn->known = why == NULL;
+    q.clients += cn->known;
+    if (why != NULL && !ended() && q.strangers++ < WARNINGS)
+        say("warning: refused a stranger: %s", why);
+    return cn->known;
+}
+
+/* The thread of a connection: the server's half of the conversation. */
+static void *xserve(void *arg) {
+    struct conn *cn = arg;
+    int more = -1;
+    lock();
+    if (opening(cn))
+        while ((more = next_item(cn)) > 0 && attempt(cn)) continue;
+    if (more == 0) reply(cn, NULL);
+    if ((*cn->self = cn->next) != NULL) cn->next->self = cn->self;
+    close(cn->fd);
+    q.threads--;
+    q.clients -= cn->known;
+    pthread_cond_destroy(&cn->wake);
+    free(cn);
+    signals_wake();
+    unlock();
+    return NULL;
+}
+
+/* Starts the thread of connection fd, which will close it.  Signals are for
+ * the main thread, so they are blocked before the thread exists.  Returns 0,
+ * or an errno; then fd has been closed. */
+static int serve(int fd) {
+    struct conn *cn = calloc(1, sizeof(*cn));
+    pthread_attr_t attr;
+    pthread_t thread;
+    sigset_t all, old;
+    int error = ENOMEM;
+    pthread_attr_init(&attr);
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attr,
+                              STACK + (size_t)sysconf(_SC_THREAD_STACK_MIN));
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    if (cn != NULL) {
+        cn->fd = fd;
+        error = pthread_create(&thread, &attr, xserve, cn);
+    }
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    pthread_attr_destroy(&attr);
+    if (error != 0) {
+        free(cn);
+        close(fd);
+        return error;
+    }
+    pthread_cond_init(&cn->wake, NULL); /* it waits for the lock */
+    if ((cn->next = q.conns) != NULL) q.conns->self = &cn->next;
+    *(cn->self = &q.conns) = cn;
+    q.threads++;
+    return 0;
+}
+
+/* Accepts the connections that wait, up to the limit.  If the system is short
+ * of something, sleeps a little, lest the caller spin. */
+static void admit(void) {
+    int one = 1, error;
+    while (q.threads < q.run->limit) {
+        if ((ds = accept(s, NULL, NULL)) < 0) {
+            if (errno == EINTR || errno == ECONNABORTED) continue;
+            if (errno == EAGAIN || errno == EWOULDBLOCK) return;
+            unlock();
+            poll(NULL, 0, 100);
+            lock();
+            return;
+        }
+        fcntl(ds, F_SETFD, FD_CLOEXEC);
+        fcntl(ds, F_SETFL, 0); /* some systems hand O_NONBLOCK down */
+        setsockopt(ds, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+        if ((error = serve(ds)) != 0)
+            say("warning: unable to serve a client: %s", strerror(error));
+        else if (q.run->verbose)
+            say("connected; threads running: %d, children: %d", q.threads,
+                children);
+    }
+}
+
+/* Deals with the signals that have arrived.  Returns 1 if one came that ends
+ * the run though it is ending already: somebody is in a hurry. */
+static int heed_signals(void) {
+    int sig, hurry = 0;
+    while ((sig = signals_next()) >= 0) {
+        if (sig == 0 || sig == SIGCHLD) continue;
+        hurry |= q.run->aborted;
+        if (sig == SIGUSR1)
+            fail_run("go on", "", "a child was unable to do its work");
+        else
+            signal_run(sig);
+    }
+    return hurry;
+}
+
+/* Collects the children that have ended.  What was running there is told by
+ * the connection; what was meant for them is for others, if any are left. */
+static void heed_children(void) {
+    int k, st;
+    while ((k = child_reap(&st)) >= 0) {
+        if (st != 0 && !ended())
+            say("warning: child %d (%ld) ended early: %s %d", k,
+                (long)child_pid((uint32_t)k),
+                WIFSIGNALED(st) ? "signal" : "exit",
+                WIFSIGNALED(st) ? WTERMSIG(st) : WEXITSTATUS(st));
+        if (q.first[k] != NULL) {
+            put_back(q.first[k]);
+            q.first[k] = NULL;
+            q.promised--;
+        }
+    }
+    if (children == 0 && q.clients == 0 && !ended())
+        fail_run("go on", "", "no child is left");
+}
+
+/*
+ * Is nothing left to wait for, after the end: no child, no command, and after
+ * a good end no thread either?  Whoever is not gone at the deadline (of now())
+ * is killed.
+ */
+static int over(double *deadline) {
+    if (!ended()) return 0;
+    for (struct conn *cn = q.conns; cn != NULL; cn = cn->next)
+        if (!cn->known || children == 0) shutdown(cn->fd, SHUT_RDWR);
+    if (children == 0 && command_fd() < 0 && (q.run->aborted || !q.threads))
+        return 1;
+    if (*deadline <= 0) *deadline = now() + 2 * GRACE;
+    if (now() >= *deadline) {
+        child_kill();
+        *deadline = now() + GRACE;
+    }
+    return 0;
+}
+
+/* Sleeps, without the lock, until a signal, a connection or an announcement
+ * has come, or the time (of now(), 0 for never). */
+static void watch(double by) {
+    double tick = now() + q.run->interval;
+    int full = q.threads >= q.run->limit;
+    struct pollfd f[3] = {{signals_fd(), POLLIN, 0},
+                          {full ? -1 : s, POLLIN, 0},
+                          {command_fd(), POLLIN, 0}};
+    if (q.run->interval > 0 && (by <= 0 || by > tick)) by = tick;
+    unlock();
+    int n = poll(f, 3, until(by));
+    lock();
+    if (n > 0 && f[1].revents != 0) admit();
+    if (n > 0 && f[2].revents != 0) command_heed();
+    if (q.run->interval > 0) q.run->tick(q.run, q.turn);
+}
+
+/*
+ * Serves until every item is over, or the run has been aborted, and all
+ * children are gone.  The caller has opened the socket, forked run->jobs
+ * children and no thread.  Returns 0 if the list was run to its end, else -1;
+ * the results in the run say more.  Then a thread may be left that waits for
+ * a slow list or reader: the lock stays taken, so it does nothing more.
+ */
+int server(struct run *run) {
+    struct item *item = NULL;
+    double deadline = 0;
+    q.run = run;
+    q.tail = &q.items;
+    lock();
+    if ((q.first = calloc((size_t)run->jobs + 1, sizeof(item))) == NULL)
+        fail_run("hold ", "the items", strerror(ENOMEM));
+    for (int k = 0; run->ready && k < run->jobs && !ended(); k++)
+        if ((q.first[k] = list_item()) != NULL) q.promised++;
+    for (;;) {
+        if (heed_signals()) deadline = now();
+        heed_children();
+        if (over(&deadline)) break;
+        watch(deadline);
+    }
+    close(s);
+    for (item = q.items; item != NULL; item = item->next) {
+        char *part = item->fd >= 0 ? part_name(item) : NULL;
+        if (part != NULL) unlink(part);
+        free(part);
+        if (item->status == 0) item->status = STATUS_LOST; /* not written */
+        run->done(item);
+    }
+    if (run->aborted) return -1;
+    free(q.first);
+    unlock();
+    return 0;
+}
