@@ -29,7 +29,6 @@ uint64_t size;         /* bytes of it sent so far */
  * not be had, which it has said. */
 static int dial(void) {
     int one = 1;
-
     if ((hb = gethostbyname(hname)) == NULL || hb->h_addrtype != AF_INET) {
         say("fatal: unable to find host %s", hname);
         return -1;
@@ -55,9 +54,7 @@ static int dial(void) {
 /* Sends the end of the item.  Returns 0, or -1 when the server is gone. */
 static int finish(int status) {
     unsigned char m[HEADER + 12];
-
-    put32(m, which | END);
-    put32(m + 4, 12);
+    header(m, which | END, 12);
     put32(m + 8, (uint32_t)status);
     put32(m + 12, (uint32_t)(size >> 32));
     put32(m + 16, (uint32_t)size);
@@ -71,13 +68,10 @@ static int finish(int status) {
  */
 static int receive(char **text) {
     unsigned char m[HEADER];
-
-    if (readn(c, m, sizeof(m), 0) < sizeof(m))
-        return -1;
+    if (readn(c, m, sizeof(m), 0) < sizeof(m)) return -1;
     which = get32(m);
     uint32_t length = get32(m + 4);
-    if (which == NONE && length == 0)
-        return 0;
+    if (which == NONE && length == 0) return 0;
     if (which >= NONE || length > ITEM_MAX ||
         (*text = calloc(length + 1, 1)) == NULL)
         return -1;
@@ -94,12 +88,9 @@ int client(const unsigned char *token, uint32_t child, cursor *run,
            void *arg) {
     unsigned char m[sizeof(MAGIC) - 1 + TOKEN + HEADER] = MAGIC;
     char *text = NULL;
-
-    if (dial() < 0)
-        return -1;
+    if (dial() < 0) return -1;
     memcpy(m + 4, token, TOKEN);
-    put32(m + 4 + TOKEN, child);
-    put32(m + 8 + TOKEN, 0);
+    header(m + 4 + TOKEN, child, 0);
     int more = writen(c, m, sizeof(m)) == sizeof(m) ? receive(&text) : -1;
     while (more > 0) {
         size = 0;
@@ -121,11 +112,9 @@ int client(const unsigned char *token, uint32_t child, cursor *run,
 int xclient(const void *data, size_t bytes) {
     const unsigned char *p = data;
     unsigned char m[HEADER];
-
     while (bytes > 0) {
         uint32_t n = bytes < DATA_MAX ? (uint32_t)bytes : DATA_MAX;
-        put32(m, which);
-        put32(m + 4, n);
+        header(m, which, n);
         if (writen(c, m, sizeof(m)) < sizeof(m) || writen(c, p, n) < n)
             return -1;
         size += n;
@@ -140,12 +129,9 @@ int xclient(const void *data, size_t bytes) {
 char *substitute(const char *string, const char *text) {
     size_t n = 0, length = strlen(text);
     const char *from = string, *to;
-
-    for (; (to = strstr(from, "{}")) != NULL; from = to + 2)
-        n++;
+    for (; (to = strstr(from, "{}")) != NULL; from = to + 2) n++;
     char *copy = malloc(strlen(string) + n * length + 1), *p = copy;
-    if (copy == NULL)
-        return NULL;
+    if (copy == NULL) return NULL;
     for (from = string; (to = strstr(from, "{}")) != NULL; from = to + 2) {
         memcpy(p, from, (size_t)(to - from));
         memcpy(p + (to - from), text, length);
@@ -174,15 +160,13 @@ struct process {
 static void become(char **argv, const char *text, int out) {
     char digits[16];
     int empty[2];
-
     if ((empty[0] = open("/dev/null", O_RDONLY)) < 0 &&
         (pipe(empty) < 0 || close(empty[1]) < 0)) /* there may be no /dev */
         return;
     if (dup2(empty[0], 0) < 0 || dup2(out, 1) < 0 || close(empty[0]) < 0)
         return;
     for (char **arg = argv; *arg != NULL; arg++)
-        if ((*arg = substitute(*arg, text)) == NULL)
-            return;
+        if ((*arg = substitute(*arg, text)) == NULL) return;
     snprintf(digits, sizeof(digits), "%lu", (unsigned long)which);
     if (setenv("GATHER_WHICH", digits, 1) == 0 &&
         setenv("GATHER_ITEM", text, 1) == 0 && command_start() == 0)
@@ -195,55 +179,44 @@ static void become(char **argv, const char *text, int out) {
  * errno.
  */
 static int start(struct process *p, char **argv, const char *text) {
-    int out[2], bad[2] = {-1, -1}, error = 0;
-
-    if (pipe(out) < 0)
-        return errno;
-    if (pipe(bad) < 0 || (p->pid = fork()) < 0)
+    int fds[4] = {-1, -1, -1, -1}, error = 0;
+    if (pipe(fds) < 0 || pipe(fds + 2) < 0 || (p->pid = fork()) < 0)
         error = errno;
-    for (int i = 0; error == 0 && i < 2; i++) {
-        fcntl(out[i], F_SETFD, FD_CLOEXEC);
-        fcntl(bad[i], F_SETFD, FD_CLOEXEC);
-    }
+    for (int i = 0; i < 4; i++) fcntl(fds[i], F_SETFD, FD_CLOEXEC);
     if (error == 0 && p->pid == 0) {
-        become(argv, text, out[1]);
+        become(argv, text, fds[1]);
         error = errno;
-        writen(bad[1], &error, sizeof(error));
+        writen(fds[3], &error, sizeof(error));
         _exit(127);
     }
-    close(out[1]);
-    close(bad[1]);
-    if (error == 0 && readn(bad[0], &error, sizeof(error), 0) > 0) {
-        while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR)
-            continue;
+    close(fds[1]);
+    close(fds[3]);
+    if (error == 0 && readn(fds[2], &error, sizeof(error), 0) > 0) {
+        while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR) continue;
         command_over();
     }
-    close(bad[0]);
-    p->out = out[0];
+    close(fds[2]);
+    if (error != 0) close(fds[0]);
+    p->out = fds[0];
     fcntl(p->out, F_SETFL, O_NONBLOCK);
-    if (error != 0)
-        close(p->out);
     return error;
 }
 
 /* start(), again and again for some seconds while the system is short of
  * processes or the like.  Returns 0, an errno, or -1: the server is gone. */
 static int start_patiently(struct process *p, char **argv, const char *text) {
-    for (double pause = 0.01;; pause *= 2) {
-        int error = start(p, argv, text);
-        if (error != EAGAIN && error != ENOMEM && error != EMFILE)
-            return error;
-        if (pause > 5)
-            return error;
-        if (ready(c, POLLIN, now() + pause))
-            return -1;
+    int error;
+    for (double pause = 0.01; pause < 5; pause *= 2) {
+        error = start(p, argv, text);
+        if (error != EAGAIN && error != ENOMEM && error != EMFILE) break;
+        if (ready(c, POLLIN, now() + pause)) return -1;
     }
+    return error;
 }
 
 /* Goes a stage further in ending the process and its group, if it is time. */
 static void press(struct process *p) {
-    if (p->due <= 0 || p->due > now())
-        return;
+    if (p->due <= 0 || p->due > now()) return;
     p->late |= !p->lost;
     kill(-p->pid, p->stage++ == 0 ? SIGTERM : SIGKILL);
     kill(-p->pid, SIGCONT);
@@ -252,8 +225,7 @@ static void press(struct process *p) {
 
 /* The server is gone: nobody wants the rest, and the process has to end. */
 static void lose(struct process *p) {
-    if (p->out >= 0)
-        close(p->out);
+    if (p->out >= 0) close(p->out);
     p->out = -1;
     p->lost = 1;
     p->due = now();
@@ -266,21 +238,17 @@ static void attend(struct process *p) {
                           {p->lost ? -1 : c, POLLIN, 0},
                           {signals_fd(), POLLIN, 0}};
     double by = p->due;
-
     if (p->exited && (by <= 0 || by > p->silent + GRACE))
         by = p->silent + GRACE;
-    if (poll(f, 3, until(by)) <= 0)
-        return;
-    while (f[2].revents != 0 && signals_next() >= 0)
-        continue;
+    if (poll(f, 3, until(by)) <= 0) return;
+    while (f[2].revents != 0 && signals_next() >= 0) continue;
     if (f[2].revents != 0 && !p->exited &&
         waitpid(p->pid, &p->status, WNOHANG) == p->pid) {
         command_over();
         p->exited = 1;
         p->silent = now();
     }
-    if (f[1].revents != 0)
-        lose(p);
+    if (f[1].revents != 0) lose(p);
 }
 
 /*
@@ -292,14 +260,11 @@ static void attend(struct process *p) {
 static int relay(struct process *p) {
     static unsigned char piece[PIECE];
     ssize_t n = p->out < 0 ? -1 : read(p->out, piece, sizeof(piece));
-
     if (n > 0) {
         double began = now();
-        if (xclient(piece, (size_t)n) < 0)
-            lose(p);
+        if (xclient(piece, (size_t)n) < 0) lose(p);
         p->silent = now();
-        if (p->due > 0 && !p->lost)
-            p->due += p->silent - began;
+        if (p->due > 0 && !p->lost) p->due += p->silent - began;
     } else if (n == 0) {
         close(p->out);
         p->out = -1;
@@ -317,17 +282,15 @@ int command(uint32_t item, const char *text, void *arg) {
     const struct command *cmd = arg;
     struct process p = {0};
     int error = start_patiently(&p, cmd->argv, text);
-
-    if (error != 0)
-        return error < 0 ? -1 : STATUS_ERRNO + error;
+    if (error != 0) return error < 0 ? -1 : STATUS_ERRNO + error;
     p.due = cmd->seconds > 0 ? now() + cmd->seconds : 0;
     while (!p.exited || p.out >= 0) {
         press(&p);
-        if (!relay(&p))
-            attend(&p);
+        if (!relay(&p)) attend(&p);
         if (p.exited && p.out >= 0 && now() >= p.silent + GRACE) {
             say("warning: item %lu: something it left behind holds its "
-                "output open: ending it there", (unsigned long)item);
+                "output open: ending it there",
+                (unsigned long)item);
             close(p.out);
             p.out = -1;
         }
@@ -336,8 +299,8 @@ int command(uint32_t item, const char *text, void *arg) {
         poll(NULL, 0, 10); /* nothing tells when a group is gone */
         press(&p);
     }
-    return p.lost   ? -1
-           : p.late ? STATUS_TIMEOUT
+    return p.lost                  ? -1
+           : p.late                ? STATUS_TIMEOUT
            : WIFSIGNALED(p.status) ? STATUS_SIGNAL + WTERMSIG(p.status)
                                    : WEXITSTATUS(p.status);
 }

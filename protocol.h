@@ -54,44 +54,40 @@
 #define DATA_MAX (1u << 30) /* bytes in a data message, at most */
 #define ITEM_MAX (1u << 20) /* bytes in an item's text, at most */
 #define OPENING 5.0         /* seconds a new connection has for its opening */
-#define GRACE 1.0           /* seconds from TERM to KILL, and of silence after
-                             * which an abandoned pipe ends its item */
+#define GRACE 1.0           /* seconds from TERM to KILL, and more: see uses */
 
 /* The status in an end message: 0 success, 1 to 255 an exit status, or */
-#define STATUS_SIGNAL 256   /* + n: killed by signal n */
-#define STATUS_TIMEOUT 512  /* it ran out of its time */
-#define STATUS_ERRNO 1024   /* + errno: it could not be executed */
-#define STATUS_MAX 65535    /* nothing above is a status */
-#define STATUS_LOST (-1)    /* not on the wire: no end arrived */
+#define STATUS_SIGNAL 256  /* + n: killed by signal n */
+#define STATUS_TIMEOUT 512 /* it ran out of its time */
+#define STATUS_ERRNO 1024  /* + errno: it could not be executed */
+#define STATUS_MAX 65535   /* nothing above is a status */
+#define STATUS_LOST (-1)   /* not on the wire: no end arrived */
 
 /* An item: one cursor, that is one call of a function or one command. */
 struct item {
     uint32_t which;      /* its number, from 0 */
-    char *text;          /* what the list says, malloc()ed by next() */
-    size_t length;       /* of the text, bytes */
+    char *text;          /* what the list says, malloc()ed by next(), */
+    size_t length;       /* of so many bytes */
     int status;          /* as in an end message, or STATUS_LOST */
     int tries;           /* how often it was handed out */
     pid_t pid;           /* the child that ran it, 0 if it was not ours */
     double began, took;  /* when (of now()) and how long, seconds */
     uint64_t bytes;      /* that arrived, in this try */
-    unsigned char *data; /* those held in memory, malloc()ed; done() may take
-                          * them and leave NULL */
-    size_t held, room;   /* how many these are, how many they might be */
-    /* Below is server.c's affair. */
-    int written;         /* some bytes went to standard output */
-    int done, waiting;   /* it ran for the last time; waits for a client */
+    unsigned char *data; /* those in memory, malloc()ed: done() may take them
+                          * and leave NULL */
+    size_t held, room;   /* how many these are, how many they may become */
+    int written;         /* from here on server.c's: some went to stdout */
+    int done, waiting;   /* it will not run again; it waits for a client */
     int busy;            /* its owner's thread is at work on the data */
     int fd;              /* its file, or -1 */
     char *name;          /* of that file, malloc()ed */
     struct conn *owner;  /* the connection it runs on, or NULL */
     struct item **self, *next; /* in the list of all that are open */
-    struct item *later;  /* behind it among those that wait for a client */
+    struct item *later; /* behind it among those that wait for a client */
 };
 
-/*
- * One run: what the caller of server() wants, and what came of it.  No two
- * callbacks are called at a time, except next() beside the others.
- */
+/* One run: what the caller of server() wants, and what came of it.  No two
+ * callbacks are called at a time, except next() beside the others. */
 struct run {
     unsigned char token[TOKEN]; /* of make_token(), before the first fork */
     int jobs;                   /* children forked */
@@ -104,40 +100,40 @@ struct run {
     int verbose;                /* give a running commentary */
     uint64_t memory;            /* bytes held for items not yet written */
     const char *files;          /* a file for each item: name, {} = which */
-    /* Fills in text and length; 1, 0 at the end of the list, -1 after an
-     * error, which it has said. */
+    /* Fills in text and length; 1, 0 at the list's end, -1 after an error. */
     int (*next)(struct item *item);
     /* An item's last word; status 0: complete and where it belongs. */
     void (*done)(struct item *item);
-    /* Called every `interval` seconds, if that is not 0; turn is the item
-     * whose turn it is, or NULL. */
+    /* Called every `interval` seconds; turn is the item whose turn it is. */
     void (*tick)(const struct run *run, const struct item *turn);
-    double interval;
-    /* Results, to be read in a callback or after server(). */
-    int failed;     /* gather itself failed, which has been said */
-    int signal;     /* the signal that ended the run, or 0 */
-    int aborted;    /* the run was ended early, for any reason */
-    int writing;    /* a write to standard output is under way */
-    int reading;    /* a call of next() is under way */
-    int listed;     /* the list is at its end */
-    uint32_t given; /* items taken from it */
-    uint64_t bytes; /* received */
+    double interval; /* 0 for never */
+    int failed;      /* result: gather itself failed, which has been said */
+    int signal;      /* result: the signal that ended the run, or 0 */
+    int aborted;     /* the run was ended early, for any reason */
+    int writing;     /* a write to standard output is under way */
+    int reading;     /* a call of next() is under way */
+    int listed;      /* the list is at its end */
+    uint32_t given;  /* items taken from it */
+    uint64_t bytes;  /* received */
 };
 
-/*
- * A cursor runs one item in a child.  It sends what it finds with xclient(),
+/* What the cursor command() wants as its arg. */
+struct command {
+    char **argv;    /* ends with NULL; {} stands for the item */
+    double seconds; /* it may take, 0 for any time */
+};
+
+/* A cursor runs one item in a child.  It sends what it finds with xclient(),
  * in any number of pieces, and returns a status for the end message, or -1
- * when xclient() did.
- */
+ * when xclient() did. */
 typedef int cursor(uint32_t item, const char *text, void *arg);
 
 extern struct sockaddr_in sa, sb; /* s*: the server's, c* and *b: a client's */
 extern struct hostent *ha, *hb;
 extern struct servent *svs, *svc;
-extern int c, s, ds;
+extern int c, s, ds, children;
 extern char hname[2048];
 extern unsigned short sport, cport;
-extern int children;
 extern uint32_t which;
 extern uint64_t size;
 
@@ -148,10 +144,6 @@ int server(struct run *run);
 int client(const unsigned char *token, uint32_t child, cursor *run, void *arg);
 int xclient(const void *data, size_t bytes);
 char *substitute(const char *string, const char *text);
-struct command {    /* what the cursor command() wants as its arg */
-    char **argv;    /* ends with NULL; {} stands for the item */
-    double seconds; /* it may take, 0 for any time */
-};
 cursor command;
 
 int signals_init(void);
@@ -171,18 +163,14 @@ void command_over(void);
 /* Seconds since some fixed moment. */
 static inline double now(void) {
     struct timespec t;
-
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* What poll() takes, milliseconds, to sleep until `by` (of now(), 0: for
- * ever), but no less. */
+/* Milliseconds for poll() to last until `by` (of now(); 0: for ever). */
 static inline int until(double by) {
     double left = by - now();
-
-    if (by <= 0)
-        return -1;
+    if (by <= 0) return -1;
     return left <= 0 ? 0 : left > 1e6 ? 1000000000 : (int)(left * 1000) + 1;
 }
 
@@ -191,36 +179,32 @@ static inline int until(double by) {
 static inline int ready(int fd, short events, double by) {
     struct pollfd p = {fd, events, 0};
     int n;
-
-    do
-        n = poll(&p, 1, until(by));
+    do n = poll(&p, 1, until(by));
     while (n < 0 && errno == EINTR);
-    if (n == 0)
-        errno = ETIMEDOUT;
+    if (n == 0) errno = ETIMEDOUT;
     return n > 0;
 }
 
 /*
- * Reads n bytes, however they are cut and whatever signals arrive; not after
- * `by` (of now(), 0 for no limit).  Returns how many bytes came.  Fewer than
- * n: errno says why, and 0 means end of file.
+ * Moves n bytes, into `in` or else from `out`, however they are cut, whatever
+ * signals arrive, and whether or not fd blocks; not after `by` (of now(), 0
+ * for no limit).  Returns how many have moved.  Fewer than n: errno says why,
+ * and 0 means end of file.
  */
-static inline size_t readn(int fd, void *buf, size_t n, double by) {
-    unsigned char *p = buf;
+static inline size_t move(int fd, unsigned char *in, const unsigned char *out,
+                          size_t n, double by) {
+    short event = in != NULL ? POLLIN : POLLOUT;
     size_t done = 0;
-
-    while (done < n) {
-        if (by > 0 && !ready(fd, POLLIN, by))
-            break;
-        ssize_t r = read(fd, p + done, n - done);
+    while (done < n && (by <= 0 || ready(fd, event, by))) {
+        ssize_t r = in != NULL ? read(fd, in + done, n - done)
+                               : write(fd, out + done, n - done);
         if (r > 0) {
             done += (size_t)r;
         } else if (r == 0) {
             errno = 0;
             break;
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            if (!ready(fd, POLLIN, by))
-                break;
+            if (!ready(fd, event, by)) break;
         } else if (errno != EINTR) {
             break;
         }
@@ -228,30 +212,22 @@ static inline size_t readn(int fd, void *buf, size_t n, double by) {
     return done;
 }
 
-/* Writes n bytes, to a non-blocking descriptor too.  Returns how many went
- * out.  Fewer than n: errno says why. */
+static inline size_t readn(int fd, void *buf, size_t n, double by) {
+    return move(fd, buf, NULL, n, by);
+}
+
 static inline size_t writen(int fd, const void *buf, size_t n) {
-    const unsigned char *p = buf;
-    size_t done = 0;
-
-    while (done < n) {
-        ssize_t r = write(fd, p + done, n - done);
-        if (r >= 0) {
-            done += (size_t)r;
-        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            if (!ready(fd, POLLOUT, 0))
-                break;
-        } else if (errno != EINTR) {
-            break;
-        }
-    }
-    return done;
+    return move(fd, NULL, buf, n, 0);
 }
 
-/* A 32-bit integer in network byte order, at any address. */
+/* 32-bit integers in network byte order, at any address: one; a header. */
 static inline void put32(unsigned char *p, uint32_t n) {
-    for (int i = 3; i >= 0; i--, n >>= 8)
-        p[i] = (unsigned char)n;
+    for (int i = 3; i >= 0; i--, n >>= 8) p[i] = (unsigned char)n;
+}
+
+static inline void header(unsigned char *p, uint32_t item, size_t n) {
+    put32(p, item);
+    put32(p + 4, (uint32_t)n);
 }
 
 static inline uint32_t get32(const unsigned char *p) {
@@ -259,24 +235,16 @@ static inline uint32_t get32(const unsigned char *p) {
            p[3];
 }
 
-/*
- * Says a line on standard error, in one write, so that processes and threads
- * do not mix.  A terminal may show the line of progress there: the escape
- * sequence wipes it.  Keeps errno.
- */
+/* Says a line on standard error, in one write, so that processes and threads
+ * do not mix.  A terminal may show the progress there, which is wiped. */
 static inline void say(const char *format, ...) {
-    int error = errno, room;
-    const char *tail = isatty(2) ? "\033[K\n" : "\n";
     char line[1024] = "gather: ";
     va_list ap;
-
-    room = (int)(sizeof(line) - strlen(line) - strlen(tail));
     va_start(ap, format);
-    vsnprintf(line + strlen(line), (size_t)room, format, ap);
+    vsnprintf(line + 8, sizeof(line) - 16, format, ap);
     va_end(ap);
-    strcat(line, tail);
+    strcat(line, isatty(2) ? "\033[K\n" : "\n");
     writen(2, line, strlen(line));
-    errno = error;
 }
 
 #endif

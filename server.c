@@ -27,13 +27,14 @@
 #include <sys/wait.h>
 
 #define BLOCK (1u << 17) /* bytes moved at a time, at most */
-#define STACK (1u << 16) /* bytes that a thread has beyond the system's need */
-#define WARNINGS 8       /* so many strangers are worth one each */
+#define STACK                                                                 \
+    (1u << 16)     /* bytes that a thread has beyond the system's need        \
+                    */
+#define WARNINGS 8 /* so many strangers are worth one each */
 
 struct conn {
     int fd;                    /* closed by leave() */
     uint32_t child;            /* who is at the other end, or NONE */
-    int known;                 /* it has shown the token */
     struct item *item;         /* what runs there, or NULL */
     struct conn **self, *next; /* in the list of all */
     struct conn *behind;       /* in the line for memory */
@@ -52,8 +53,7 @@ static struct {
     pthread_cond_t more;  /* an item to hand out, or none any more */
     struct run *run;      /* the caller's */
     struct conn *conns;   /* all connections, */
-    int threads;          /* so many, each with its thread, */
-    int clients;          /* of which so many are known */
+    int threads;          /* so many, each with its thread */
     int strangers;        /* refused so far */
     struct item *items;   /* all that are open: from the list, not over */
     struct item **tail;   /* where the next one goes */
@@ -68,7 +68,6 @@ static struct {
     uint64_t held;        /* bytes of memory that items take */
 } q = {.lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER};
 
-/* Gives up the lock, and takes it back. */
 static void unlock(void) { pthread_mutex_unlock(&q.lock); }
 static void lock(void) { pthread_mutex_lock(&q.lock); }
 
@@ -80,10 +79,10 @@ int make_token(unsigned char *token) {
     return n == TOKEN ? 0 : -1;
 }
 
-/* Binds s to a port, host byte order.  Returns 0, or -1 with errno set. */
-static int bind_port(unsigned long port) {
-    sa.sin_port = htons((uint16_t)port);
-    return bind(s, (struct sockaddr *)&sa, sizeof(sa));
+/* Says why there is no server.  Returns -1. */
+static int no_server(const char *port, const char *why) {
+    say("fatal: unable to listen on %s port %s: %s", hname, port, why);
+    return -1;
 }
 
 /*
@@ -93,35 +92,32 @@ static int bind_port(unsigned long port) {
  * Returns 0, or -1 when it could not, which it has said.
  */
 int server_open(const char *port) {
+    const char *name = port != NULL ? port : "ingreslock";
+    unsigned long n = strtoul(name, NULL, 10);
     socklen_t length = sizeof(sa);
-    unsigned long n = port != NULL ? strtoul(port, NULL, 10) : 0;
     int one = 1;
-    if ((ha = gethostbyname(hname)) == NULL || ha->h_addrtype != AF_INET) {
-        say("fatal: unable to find host %s", hname);
-        return -1;
-    }
     memset(&sa, 0, sizeof(sa));
     sa.sin_family = AF_INET;
+    if ((ha = gethostbyname(hname)) == NULL || ha->h_addrtype != AF_INET)
+        return no_server(name, "no such host");
     memcpy(&sa.sin_addr, ha->h_addr_list[0], sizeof(sa.sin_addr));
-    if ((svs = getservbyname(port ? port : "ingreslock", "tcp")) != NULL) {
+    if ((svs = getservbyname(name, "tcp")) != NULL)
         n = ntohs((uint16_t)svs->s_port);
-    } else if (port != NULL && (*port == '\0' || n > 65535 ||
-                                port[strspn(port, "0123456789")] != '\0')) {
-        say("fatal: unable to find port %s: no service, no number", port);
-        return -1;
+    else if (port && (!*port || port[strspn(port, "0123456789")] || n > 65535))
+        return no_server(name, "no such service, and no number");
+    if ((s = socket(AF_INET, SOCK_STREAM, 0)) < 0)
+        return no_server(name, strerror(errno));
+    fcntl(s, F_SETFD, FD_CLOEXEC);
+    fcntl(s, F_SETFL, O_NONBLOCK); /* who called may be gone at accept() */
+    setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    for (;; n = 0) {
+        sa.sin_port = htons((uint16_t)n);
+        if (bind(s, (struct sockaddr *)&sa, sizeof(sa)) == 0) break;
+        if (port != NULL || n == 0) return no_server(name, strerror(errno));
     }
-    if ((s = socket(AF_INET, SOCK_STREAM, 0)) >= 0) {
-        fcntl(s, F_SETFD, FD_CLOEXEC);
-        fcntl(s, F_SETFL, O_NONBLOCK); /* who called may be gone at accept() */
-        setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    }
-    if (s < 0 || (bind_port(n) < 0 && (port || bind_port(0) < 0)) ||
-        listen(s, SOMAXCONN) < 0 ||
-        getsockname(s, (struct sockaddr *)&sa, &length) < 0) {
-        say("fatal: unable to listen on %s port %lu: %s", hname, n,
-            strerror(errno));
-        return -1;
-    }
+    if (listen(s, SOMAXCONN) < 0 ||
+        getsockname(s, (struct sockaddr *)&sa, &length) < 0)
+        return no_server(name, strerror(errno));
     sport = ntohs(sa.sin_port);
     return 0;
 }
@@ -320,10 +316,11 @@ static char *part_name(const struct item *item) {
 /* Opens the file of an item; aborts the run if that fails. */
 static void open_file(struct item *item) {
     char digits[16];
-    snprintf(digits, sizeof(digits), "%lu", (unsigned long)item->which);
+    snprintf(digits, sizeof(digits), "%u", (unsigned)item->which);
     if (item->name == NULL) item->name = substitute(q.run->files, digits);
     char *part = part_name(item);
-    if (part != NULL) item->fd = open(part, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    if (part != NULL)
+        item->fd = open(part, O_WRONLY | O_CREAT | O_TRUNC, 0666);
     if (item->fd < 0)
         fail_run("create ", part ? part : "a file", strerror(errno));
     free(part);
@@ -386,8 +383,8 @@ static int converse(struct conn *cn) {
                    get32(m + 16) == (uint32_t)item->bytes) {
             return (int)get32(m + 8);
         } else {
-            say("warning: item %lu: its client broke the protocol",
-                (unsigned long)item->which);
+            say("warning: item %u: its client broke the protocol",
+                (unsigned)item->which);
             break;
         }
     }
@@ -408,20 +405,20 @@ static void put_back(struct item *item) {
 
 /* Says how an item failed, and what follows from that. */
 static void report(const struct item *item, const char *then) {
-    unsigned long w = item->which;
+    unsigned w = item->which;
     int st = item->status;
     if (st == STATUS_LOST)
-        say("item %lu: incomplete: its client went away after %llu bytes%s",
-            w, (unsigned long long)item->bytes, then);
+        say("item %u: incomplete: its client went away after %ju bytes%s", w,
+            (uintmax_t)item->bytes, then);
     else if (st >= STATUS_ERRNO)
-        say("item %lu: unable to execute: %s%s", w,
-            strerror(st - STATUS_ERRNO), then);
+        say("item %u: unable to execute: %s%s", w, strerror(st - STATUS_ERRNO),
+            then);
     else if (st >= STATUS_TIMEOUT)
-        say("item %lu: timed out%s", w, then);
+        say("item %u: timed out%s", w, then);
     else if (st > STATUS_SIGNAL)
-        say("item %lu: signal %d%s", w, st - STATUS_SIGNAL, then);
+        say("item %u: signal %d%s", w, st - STATUS_SIGNAL, then);
     else
-        say("item %lu: exit %d%s", w, st, then);
+        say("item %u: exit %d%s", w, st, then);
 }
 
 /*
@@ -525,8 +522,7 @@ static int next_item(struct conn *cn) {
 static int reply(struct conn *cn, const struct item *item) {
     size_t n = item != NULL ? item->length : 0;
     unsigned char m[HEADER];
-    put32(m, item != NULL ? item->which : NONE);
-    put32(m + 4, (uint32_t)n);
+    header(m, item != NULL ? item->which : NONE, n);
     unlock();
     int ok = writen(cn->fd, m, HEADER) == HEADER &&
              (n == 0 || writen(cn->fd, item->text, n) == n);
@@ -570,11 +566,9 @@ static int opening(struct conn *cn) {
         why = "wrong token";
     else if (cn->child != NONE && child_pid(cn->child) == 0)
         why = "no such child";
-    cn->known = why == NULL;
-    q.clients += cn->known;
     if (why != NULL && !ended() && q.strangers++ < WARNINGS)
         say("warning: refused a stranger: %s", why);
-    return cn->known;
+    return why == NULL;
 }
 
 /* The thread of a connection: the server's half of the conversation. */
@@ -588,7 +582,6 @@ static void *xserve(void *arg) {
     if ((*cn->self = cn->next) != NULL) cn->next->self = cn->self;
     close(cn->fd);
     q.threads--;
-    q.clients -= cn->known;
     pthread_cond_destroy(&cn->wake);
     free(cn);
     signals_wake();
@@ -653,19 +646,14 @@ static void admit(void) {
     }
 }
 
-/* Deals with the signals that have arrived.  Returns 1 if one came that ends
- * the run though it is ending already: somebody is in a hurry. */
-static int heed_signals(void) {
-    int sig, hurry = 0;
-    while ((sig = signals_next()) >= 0) {
-        if (sig == 0 || sig == SIGCHLD) continue;
-        hurry |= q.run->aborted;
+/* Deals with the signals that have arrived. */
+static void heed_signals(void) {
+    int sig;
+    while ((sig = signals_next()) >= 0)
         if (sig == SIGUSR1)
             fail_run("go on", "", "a child was unable to do its work");
-        else
+        else if (sig != 0 && sig != SIGCHLD)
             signal_run(sig);
-    }
-    return hurry;
 }
 
 /* Collects the children that have ended.  What was running there is told by
@@ -684,27 +672,22 @@ static void heed_children(void) {
             q.promised--;
         }
     }
-    if (children == 0 && q.clients == 0 && !ended())
+    if (children == 0 && q.threads == 0 && !ended())
         fail_run("go on", "", "no child is left");
 }
 
-/*
- * Is nothing left to wait for, after the end: no child, no command, and after
- * a good end no thread either?  Whoever is not gone at the deadline (of now())
- * is killed.
- */
+/* Is nothing left to wait for, after the end: no child, no command and, unless
+ * others may hold them up, no thread?  Kills the children at the deadline. */
 static int over(double *deadline) {
     if (!ended()) return 0;
-    for (struct conn *cn = q.conns; cn != NULL; cn = cn->next)
-        if (!cn->known || children == 0) shutdown(cn->fd, SHUT_RDWR);
-    if (children == 0 && command_fd() < 0 && (q.run->aborted || !q.threads))
-        return 1;
+    for (struct conn *cn = q.conns; children == 0 && cn; cn = cn->next)
+        shutdown(cn->fd, SHUT_RDWR);
     if (*deadline <= 0) *deadline = now() + 2 * GRACE;
     if (now() >= *deadline) {
         child_kill();
         *deadline = now() + GRACE;
     }
-    return 0;
+    return children == 0 && command_fd() < 0 && (q.run->aborted || !q.threads);
 }
 
 /* Sleeps, without the lock, until a signal, a connection or an announcement
@@ -742,7 +725,7 @@ int server(struct run *run) {
     for (int k = 0; run->ready && k < run->jobs && !ended(); k++)
         if ((q.first[k] = list_item()) != NULL) q.promised++;
     for (;;) {
-        if (heed_signals()) deadline = now();
+        heed_signals();
         heed_children();
         if (over(&deadline)) break;
         watch(deadline);
