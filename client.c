@@ -147,17 +147,14 @@ struct process {
     int out;       /* its output, not blocking; -1 after the end */
     int exited;    /* it has been collected, */
     int status;    /* with this status */
-    int lost;      /* the server is gone */
-    int late;      /* it ran out of its time */
-    int stage;     /* 0: it may run, 1: it got TERM, 2: it got KILL */
-    double due;    /* when (of now()) the next stage comes, 0 for never */
+    double due;    /* when (of now()) its time is up, 0 for never */
     double silent; /* since when (of now()) nothing has happened */
 };
 
 /* In the process that becomes the command: nothing to read, the pipe to write
  * to, arguments, environment, and go.  Returns only if that failed, with
  * errno set. */
-static void become(char **argv, const char *text, int out) {
+static void become(char **argv, const char *text, int out, pid_t child) {
     char digits[16];
     int empty[2];
     if ((empty[0] = open("/dev/null", O_RDONLY)) < 0 &&
@@ -169,7 +166,7 @@ static void become(char **argv, const char *text, int out) {
         if ((*arg = substitute(*arg, text)) == NULL) return;
     snprintf(digits, sizeof(digits), "%lu", (unsigned long)which);
     if (setenv("GATHER_WHICH", digits, 1) == 0 &&
-        setenv("GATHER_ITEM", text, 1) == 0 && command_start() == 0)
+        setenv("GATHER_ITEM", text, 1) == 0 && command_start(child) == 0)
         execvp(argv[0], argv);
 }
 
@@ -180,11 +177,12 @@ static void become(char **argv, const char *text, int out) {
  */
 static int start(struct process *p, char **argv, const char *text) {
     int fds[4] = {-1, -1, -1, -1}, error = 0;
+    pid_t child = getpid();
     if (pipe(fds) < 0 || pipe(fds + 2) < 0 || (p->pid = fork()) < 0)
         error = errno;
     for (int i = 0; i < 4; i++) fcntl(fds[i], F_SETFD, FD_CLOEXEC);
     if (error == 0 && p->pid == 0) {
-        become(argv, text, fds[1]);
+        become(argv, text, fds[1], child);
         error = errno;
         writen(fds[3], &error, sizeof(error));
         _exit(127);
@@ -214,93 +212,88 @@ static int start_patiently(struct process *p, char **argv, const char *text) {
     return error;
 }
 
-/* Goes a stage further in ending the process and its group, if it is time. */
-static void press(struct process *p) {
-    if (p->due <= 0 || p->due > now()) return;
-    p->late |= !p->lost;
-    kill(-p->pid, p->stage++ == 0 ? SIGTERM : SIGKILL);
+/* Collects the process, if it has ended or else when it has. */
+static void collect(struct process *p, int flags) {
+    pid_t pid = 0;
+    while (!p->exited && (pid = waitpid(p->pid, &p->status, flags)) < 0 &&
+           errno == EINTR)
+        continue;
+    if (pid <= 0) return;
+    command_over();
+    p->exited = 1;
+    p->silent = now();
+}
+
+/* Ends the process and its group: TERM, and KILL for what is left of them
+ * after a time of grace. */
+static void end(struct process *p) {
+    kill(-p->pid, SIGTERM);
     kill(-p->pid, SIGCONT);
-    p->due = p->stage == 1 ? now() + GRACE : 0;
-}
-
-/* The server is gone: nobody wants the rest, and the process has to end. */
-static void lose(struct process *p) {
-    if (p->out >= 0) close(p->out);
-    p->out = -1;
-    p->lost = 1;
-    p->due = now();
-}
-
-/* Sleeps until there is output, or something else has happened to the
- * process, the server or the clock, and takes note of that. */
-static void attend(struct process *p) {
-    struct pollfd f[3] = {{p->out, POLLIN, 0}, /* poll() skips negative ones */
-                          {p->lost ? -1 : c, POLLIN, 0},
-                          {signals_fd(), POLLIN, 0}};
-    double by = p->due;
-    if (p->exited && (by <= 0 || by > p->silent + GRACE))
-        by = p->silent + GRACE;
-    if (poll(f, 3, until(by)) <= 0) return;
-    while (f[2].revents != 0 && signals_next() >= 0) continue;
-    if (f[2].revents != 0 && !p->exited &&
-        waitpid(p->pid, &p->status, WNOHANG) == p->pid) {
-        command_over();
-        p->exited = 1;
-        p->silent = now();
+    for (double by = now() + GRACE; kill(-p->pid, 0) == 0 && now() < by;) {
+        poll(NULL, 0, 10); /* nothing tells when a group is gone */
+        collect(p, WNOHANG);
     }
-    if (f[1].revents != 0) lose(p);
+    kill(-p->pid, SIGKILL);
+    collect(p, 0);
 }
+
+enum verdict { GO_ON, OVER, LATE, LOST };
 
 /*
- * Moves what the process has written into the connection.  The time that the
- * server does not take it, since its memory is full or its own output stands
- * still, is not the command's fault: the deadline moves by as much.  Returns
- * 0 when there is nothing to move for now.
+ * Moves what the process has written into the connection, or else sleeps
+ * until something happens to it, its output, the server or the clock.  The
+ * time that the server does not read, since its memory is full or its own
+ * output stands still, is not the command's fault: the deadline moves by it.
  */
-static int relay(struct process *p) {
+static enum verdict step(struct process *p) {
     static unsigned char piece[PIECE];
+    double t = now(), by = p->due;
+    if (p->due > 0 && p->due <= t) return LATE;
     ssize_t n = p->out < 0 ? -1 : read(p->out, piece, sizeof(piece));
     if (n > 0) {
-        double began = now();
-        if (xclient(piece, (size_t)n) < 0) lose(p);
+        if (xclient(piece, (size_t)n) < 0) return LOST;
         p->silent = now();
-        if (p->due > 0 && !p->lost) p->due += p->silent - began;
-    } else if (n == 0) {
+        if (p->due > 0) p->due += p->silent - t;
+        return GO_ON;
+    }
+    if (n == 0) {
         close(p->out);
         p->out = -1;
     }
-    return n > 0;
+    if (p->exited && (p->out < 0 || p->silent + GRACE <= t)) return OVER;
+    if (p->exited && (by <= 0 || by > p->silent + GRACE))
+        by = p->silent + GRACE;
+    struct pollfd f[3] = {{p->out, POLLIN, 0}, /* poll() skips negative ones */
+                          {c, POLLIN, 0},
+                          {signals_fd(), POLLIN, 0}};
+    poll(f, 3, until(by));
+    if (f[1].revents != 0) return LOST; /* it had nothing to say */
+    while (f[2].revents != 0 && signals_next() >= 0) continue;
+    if (f[2].revents != 0) collect(p, WNOHANG);
+    return GO_ON;
 }
 
 /*
  * A cursor: runs a program, `arg` being a struct command, and delivers what
- * it writes to standard output.  An item ends when the program has ended and
- * the pipe is at its end; if some descendant keeps that open, when nothing
- * has come for GRACE seconds.
+ * it writes to standard output.  An item is over when the program has ended
+ * and the pipe is at its end; if some descendant keeps that open, when
+ * nothing has come for GRACE seconds.
  */
 int command(uint32_t item, const char *text, void *arg) {
     const struct command *cmd = arg;
     struct process p = {0};
+    enum verdict v = GO_ON;
     int error = start_patiently(&p, cmd->argv, text);
     if (error != 0) return error < 0 ? -1 : STATUS_ERRNO + error;
-    p.due = cmd->seconds > 0 ? now() + cmd->seconds : 0;
-    while (!p.exited || p.out >= 0) {
-        press(&p);
-        if (!relay(&p)) attend(&p);
-        if (p.exited && p.out >= 0 && now() >= p.silent + GRACE) {
-            say("warning: item %lu: something it left behind holds its "
-                "output open: ending it there",
-                (unsigned long)item);
-            close(p.out);
-            p.out = -1;
-        }
-    }
-    while (p.stage == 1 && kill(-p.pid, 0) == 0) { /* the rest of its group */
-        poll(NULL, 0, 10); /* nothing tells when a group is gone */
-        press(&p);
-    }
-    return p.lost                  ? -1
-           : p.late                ? STATUS_TIMEOUT
-           : WIFSIGNALED(p.status) ? STATUS_SIGNAL + WTERMSIG(p.status)
-                                   : WEXITSTATUS(p.status);
+    if (cmd->seconds > 0) p.due = now() + cmd->seconds;
+    while (v == GO_ON) v = step(&p);
+    if (p.out >= 0) close(p.out);
+    if (v == OVER && p.out >= 0)
+        say("warning: item %u: something it left behind holds its output "
+            "open: ending it there",
+            (unsigned)item);
+    if (v != OVER) end(&p);
+    if (v != OVER) return v == LATE ? STATUS_TIMEOUT : -1;
+    return WIFSIGNALED(p.status) ? STATUS_SIGNAL + WTERMSIG(p.status)
+                                 : WEXITSTATUS(p.status);
 }

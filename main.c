@@ -1,7 +1,7 @@
 /*
  * gather - runs many cursors or commands at once and gathers what they have
  * to say in one place: whole, in order, and with proof that nothing is
- * missing.  Processes and threads, and what holds at any time:
+ * missing.  What holds at any time:
  *
  *  1. The parent binds and listens on the loopback interface, then forks
  *     `jobs` children, then starts threads.  Nothing forks after the first
@@ -9,23 +9,21 @@
  *  2. A child is a client: it connects, asks for an item, delivers its bytes
  *     and their count, and asks again with that, until the server says
  *     goodbye.  Child k starts with item k if the list is known beforehand.
- *     A million items cost as many connections as there are jobs.
  *  3. The main thread of the parent sleeps in poll(): signals (through the
  *     self-pipe), connections, announcements of commands.  It alone accepts,
  *     reaps and waits for the end.
- *  4. Each connection has one detached thread, with all signals blocked,
- *     which owns the descriptor, and the item while it runs.
- *  5. One thread at a time writes standard output: that of the item whose
- *     turn it is.  Nobody else does.
- *  6. An item is complete when its end arrived with status 0, the counts
+ *  4. Each connection has one detached thread, with all signals blocked, which
+ *     owns the descriptor, and the item while it runs.  One thread at a time
+ *     writes standard output: that of the item whose turn it is.
+ *  5. An item is complete when its end arrived with status 0, the counts
  *     agree, and its bytes are where they belong.  The number of items that
  *     are over, not that of connections or children, ends the run.
- *  7. A command leads a session of its own, below its child.  Its child ends
+ *  6. A command leads a session of its own, below its child.  Its child ends
  *     it when time is up or the connection is lost, the parent when that
  *     child has died.  A parent that dies loses all connections.
  *
  * protocol.h has the wire; signals.c knows who is alive; client.c runs in the
- * children, server.c in the parent.  This file: options, the list of items,
+ * children, server.c in the parent.  Here: options, the list of items,
  * forking, the report, the exit status.
  */
 #include "protocol.h"
@@ -319,15 +317,15 @@ static void worse(int status) {
 static void done(struct item *item) {
     static const int statuses[STATES] = {0, 123, 125, 124, 123, 0};
     int st = item->status, value = -1;
-    enum state state = st == STATUS_LOST      ? INCOMPLETE
-                       : st == 0              ? COMPLETE
-                       : st >= STATUS_ERRNO   ? FAILED
-                       : st >= STATUS_TIMEOUT ? TIMEOUT
-                       : st > STATUS_SIGNAL   ? KILLED
-                                              : FAILED;
-    if (item->tries == 0) state = UNSTARTED;
-    if (state == COMPLETE || state == FAILED) value = st;
-    if (st >= STATUS_ERRNO) value = st == STATUS_ERRNO + ENOENT ? 127 : 126;
+    enum state state = FAILED;
+    if (item->tries == 0 || st == STATUS_LOST)
+        state = item->tries == 0 ? UNSTARTED : INCOMPLETE;
+    else if (st > STATUS_SIGNAL && st < STATUS_ERRNO)
+        state = st < STATUS_TIMEOUT ? KILLED : TIMEOUT;
+    else if (st < STATUS_ERRNO)
+        state = (value = st) == 0 ? COMPLETE : FAILED;
+    else
+        value = st == STATUS_ERRNO + ENOENT ? 127 : 126;
     worse(st >= STATUS_ERRNO ? value : statuses[state]);
     o.count[state]++;
     note_item(item, state, value);
@@ -385,7 +383,6 @@ static void table(double took) {
                                   : "incomplete");
         total += row->bytes;
         right += (unsigned)good;
-        free(row->data);
     }
     printf("%ju of %ju cursors complete and right, %ju of %ju bytes, "
            "%.6f s, %.1f MB/s\n",

@@ -80,7 +80,7 @@ struct item {
     int done, waiting;   /* it will not run again; it waits for a client */
     int busy;            /* its owner's thread is at work on the data */
     int fd;              /* its file, or -1 */
-    char *name;          /* of that file, malloc()ed */
+    char *name, *part;   /* its names, final and until then, malloc()ed */
     struct conn *owner;  /* the connection it runs on, or NULL */
     struct item **self, *next; /* in the list of all that are open */
     struct item *later; /* behind it among those that wait for a client */
@@ -155,9 +155,7 @@ int child_fork(void);
 pid_t child_pid(uint32_t number);
 int child_reap(int *status);
 void child_kill(void);
-int command_fd(void);
-void command_heed(void);
-int command_start(void);
+int command_start(pid_t child);
 void command_over(void);
 
 /* Seconds since some fixed moment. */

@@ -1,20 +1,18 @@
 /*
  * server.c - the parent's side: server_open() binds and listens, server()
- * accepts, with one detached thread per connection, until every item is over;
- * xserve() is what such a thread does.
+ * accepts, one detached thread per connection runs xserve().
  *
- * One lock.  Every function below runs with q.lock held, except where it says
- * so: the lock is given up only to wait for somebody else, in read(), write(),
- * poll(), the caller's next(), or for a condition.  So what the threads share
- * may be looked at and changed anywhere else.  What changes without the lock
- * are the bytes an item holds: by the thread of its connection, while it is
- * `busy`; or by whoever set q.flushing, which keeps that thread out.
+ * One lock.  Everything here runs with q.lock held.  It is given up only to
+ * wait for somebody else: in read(), write(), poll(), the caller's next(), or
+ * for a condition.  What changes meanwhile are the bytes that an item holds:
+ * by the thread of its connection while it is `busy`, or else by the one that
+ * set q.flushing, which keeps that thread out.
  *
  * Order without deadlock.  q.turn is the first item that is open.  Its thread
  * writes straight through and never waits for memory.  If it has no thread,
  * since its child has not connected yet, that child will, or will be reaped
  * and the item goes to q.waiting; from there any thread takes it first, and
- * none waits for memory before (see room()).
+ * none waits for memory before.
  */
 #include "protocol.h"
 
@@ -27,10 +25,8 @@
 #include <sys/wait.h>
 
 #define BLOCK (1u << 17) /* bytes moved at a time, at most */
-#define STACK                                                                 \
-    (1u << 16)     /* bytes that a thread has beyond the system's need        \
-                    */
-#define WARNINGS 8 /* so many strangers are worth one each */
+#define STACK (1u << 16) /* bytes a thread has beyond the system's need */
+#define WARNINGS 8       /* so many strangers are worth one each */
 
 struct conn {
     int fd;                    /* closed by leave() */
@@ -135,16 +131,14 @@ static void abort_run(void) {
     signals_wake();
 }
 
-/* abort_run(), since gather itself failed to do something, for a reason.
- * */
+/* The same since gather itself failed to do something, for a reason. */
 static void fail_run(const char *what, const char *name, const char *why) {
     if (!q.run->aborted) say("fatal: unable to %s%s: %s", what, name, why);
     q.run->failed = 1;
     abort_run();
 }
 
-/* abort_run(), unless that has been done, and die of the signal afterwards.
- * */
+/* The same, because of a signal. */
 static void signal_run(int sig) {
     if (!q.run->aborted) q.run->signal = sig;
     abort_run();
@@ -155,27 +149,21 @@ static int ended(void) {
     return q.run->aborted || (q.run->listed && q.open == 0);
 }
 
-/* Does the order of items matter?  Without it, they take turns as they come;
- * in files or in arrays, there are no turns. */
+/* Do items have turns in order?  Else as they come; or none, as in files. */
 static int ordered(void) {
     return !q.run->unordered && !q.run->keep && q.run->files == NULL;
 }
 
-/*
- * May items take n more bytes of memory?  Not beyond the limit; except while
- * the one whose turn it is waits for a client, since those who wait for memory
- * keep clients.
+/* May items take n more bytes of memory?  Not beyond the limit, unless the
+ * one whose turn it is waits for a client: whoever waits for memory has one.
  */
 static int room(uint64_t n) {
     return q.held + n <= q.run->memory || (q.turn && q.turn->waiting);
 }
 
-/*
- * Makes room in an item for n bytes behind the first `from`: exactly so much
- * if the caller of server() keeps it; else more, if that can be had, since it
- * will grow.  Exceeds the limit only if told so.  Returns 0 if there is no
- * memory.
- */
+/* Makes room in an item for n bytes behind the first `from`: exactly so much
+ * if it is kept in the end, else twice what it had if possible.  Exceeds the
+ * limit only if told so.  Returns 0 if there is no memory. */
 static int grow(struct item *item, size_t from, size_t n, int exceed) {
     size_t need = from + n;
     size_t want = need > 2 * item->room || q.run->keep ? need : 2 * item->room;
@@ -200,8 +188,7 @@ static void release(struct item *item) {
     if (!q.run->listed) pthread_cond_signal(&q.more);
 }
 
-/* Waits until there is memory, or the turn is free, or its own; or for
- * nothing, so the caller looks again. */
+/* Waits for memory, or the turn; or for nothing, so the caller looks again. */
 static void wait_in_line(struct conn *cn) {
     struct conn **p = &q.line;
     while (*p != NULL) p = &(*p)->behind;
@@ -212,18 +199,15 @@ static void wait_in_line(struct conn *cn) {
     *p = cn->behind;
 }
 
-/* Is an item kept back until it is complete, memory allowing?  It is if items
- * compete to be complete, or it might run again. */
+/* Is an item kept until it is complete, memory allowing?  It is if items take
+ * turns by that, or if it may run again. */
 static int holding(const struct item *item) {
     return (q.run->unordered || q.run->retries > 0) && !item->written;
 }
 
-/*
- * Finds a place for the next n bytes of an item, in its memory.  Returns 1 if
- * they, and what is held, shall go out at once, since they go to a file or it
- * is its turn; 0 if they stay; -1 if the run is over.  Without order, an item
- * that finds no memory takes the turn if nobody has it.
- */
+/* Finds a place in an item for its next n bytes.  Returns 1 if they, and what
+ * is held, shall go out at once; 0 if they stay; -1 if the run is over.  If
+ * turns are free for the taking, an item without memory takes one. */
 static int place(struct conn *cn, size_t n) {
     struct item *item = cn->item;
     int out = -1;
@@ -243,7 +227,7 @@ static int place(struct conn *cn, size_t n) {
             wait_in_line(cn);
     }
     item->busy = out >= 0;
-    if (q.line != NULL && room(BLOCK)) /* there may be enough for two */
+    if (q.line != NULL && (room(BLOCK) || q.turn == NULL)) /* and the next? */
         pthread_cond_signal(&q.line->wake);
     return out;
 }
@@ -276,6 +260,7 @@ static void retire(struct item *item) {
     *(item->next != NULL ? &item->next->self : &q.tail) = item->self;
     if (q.turn == item) q.turn = ordered() ? q.items : NULL;
     free(item->name);
+    free(item->part);
     free(item->text);
     free(item);
     if (--q.open == 0 && q.run->listed) {
@@ -284,11 +269,8 @@ static void retire(struct item *item) {
     }
 }
 
-/*
- * Moves the output on: writes what the turn's item holds, if its thread is
- * not about to, and goes to the next one when it is done.  Then wakes the
- * thread whose turn has come.  Under the lock, which it gives up meanwhile.
- */
+/* Moves the output on: writes what the turn's item holds, if its thread is
+ * not about to; goes to the next one when it is done; wakes its thread. */
 static void flush(void) {
     struct item *item;
     while (!q.run->aborted && !q.flushing && (item = q.turn) != NULL) {
@@ -306,41 +288,31 @@ static void flush(void) {
     if (cn != NULL) pthread_cond_signal(&cn->wake);
 }
 
-/* The temporary name of an item's file; the caller frees it.  NULL when
- * memory is short. */
-static char *part_name(const struct item *item) {
-    char *part = item->name ? malloc(strlen(item->name) + 6) : NULL;
-    return part ? strcat(strcpy(part, item->name), ".part") : NULL;
-}
-
 /* Opens the file of an item; aborts the run if that fails. */
 static void open_file(struct item *item) {
     char digits[16];
     snprintf(digits, sizeof(digits), "%u", (unsigned)item->which);
     if (item->name == NULL) item->name = substitute(q.run->files, digits);
-    char *part = part_name(item);
-    if (part != NULL)
-        item->fd = open(part, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    if (item->fd < 0)
-        fail_run("create ", part ? part : "a file", strerror(errno));
-    free(part);
+    if (item->part == NULL && item->name != NULL)
+        item->part = substitute("{}.part", item->name);
+    if (item->part != NULL)
+        item->fd = open(item->part, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    if (item->fd < 0) fail_run("create ", item->part, strerror(errno));
 }
 
 /* Closes the file of an item.  A complete one gets its name, any other goes;
  * one that cannot be had is lost and aborts the run. */
 static void close_file(struct item *item) {
-    char *part = part_name(item);
-    int bad = close(item->fd) < 0 || part == NULL;
+    int bad = close(item->fd) < 0;
     item->fd = -1;
-    if (item->status == 0 && (bad || rename(part, item->name) < 0)) {
+    if (item->status == 0 && (bad || rename(item->part, item->name) < 0)) {
         fail_run("write ", item->name, strerror(errno));
         item->status = STATUS_LOST;
     }
-    if (item->status != 0 && part != NULL) unlink(part);
-    free(part);
+    if (item->status != 0) unlink(item->part);
 }
 
-/* Reads n bytes from a client, without the lock.  Returns how many came. */
+/* Reads n bytes from a client.  Returns how many came. */
 static size_t hear(struct conn *cn, void *buf, size_t n) {
     unlock();
     size_t got = readn(cn->fd, buf, n, 0);
@@ -421,10 +393,8 @@ static void report(const struct item *item, const char *then) {
         say("item %u: exit %d%s", w, st, then);
 }
 
-/*
- * An item has run.  It is put back if it may run again; else it is done, and
- * what this lets out goes out.  Without order, its turn is awaited here.
- */
+/* An item has run.  It is put back if it may run again; else it is done, and
+ * what this lets out goes out.  Without order, its turn is awaited here. */
 static void finish(struct conn *cn, int status) {
     struct item *item = cn->item;
     item->status = status;
@@ -435,27 +405,22 @@ static void finish(struct conn *cn, int status) {
     if (failed) report(item, again ? ", trying again" : "");
     if (failed && !again && !q.run->keep_going) abort_run();
     cn->item = NULL;
-    if (again) {
-        put_back(item);
-        flush();
-        return;
-    }
-    if (status == STATUS_LOST || (status != 0 && q.run->retries > 0))
-        release(item); /* what is not whole does not go out */
-    while (q.run->unordered && !q.run->aborted && q.turn != item) {
-        if (q.turn == NULL)
-            q.turn = item;
-        else
-            wait_in_line(cn);
-    }
-    item->done = 1;
     item->owner = NULL;
-    if (q.run->keep || q.run->files != NULL) retire(item);
+    item->done = !again;
+    if (again)
+        put_back(item);
+    else if (!item->written && (status < 0 || (status && q.run->retries > 0)))
+        release(item); /* what is not whole does not go out */
+    while (!again && q.run->unordered && q.turn && q.turn != item &&
+           !q.run->aborted)
+        wait_in_line(cn);
+    if (!again && q.run->unordered && q.turn == NULL) q.turn = item;
+    if (!again && (q.run->keep || q.run->files != NULL)) retire(item);
     flush();
 }
 
-/* Takes an item from the list, which may be slow; run->reading keeps the
- * other threads away, and the items in order.  Returns NULL at the end. */
+/* Takes an item from the list; run->reading keeps other threads away, and the
+ * items in order.  Returns NULL at the end. */
 static struct item *list_item(void) {
     struct item *item = calloc(1, sizeof(*item));
     q.run->reading = 1;
@@ -482,11 +447,9 @@ static struct item *list_item(void) {
     return item;
 }
 
-/*
- * Finds the next item for a client: the one it was promised, one that waits,
- * or the next of the list, which beside one item a connection has to find
- * room.  Returns 1; 0 when there is none any more; -1 after an abort.
- */
+/* Finds the next item for a client: the one it was promised, one that waits,
+ * or one of the list, if there is memory for more than one a connection.
+ * Returns 1; 0 when there is none any more; -1 after an abort. */
 static int next_item(struct conn *cn) {
     struct item *item = NULL;
     while (item == NULL && !q.run->aborted) {
@@ -547,10 +510,8 @@ static int attempt(struct conn *cn) {
     return status != STATUS_LOST;
 }
 
-/*
- * Reads the opening of a connection.  Returns 0 when whoever is there does
- * not belong here; the run goes on as if nobody had come.
- */
+/* Reads the opening of a connection.  Returns 0 when whoever is there does not
+ * belong here; the run goes on as if nobody had come. */
 static int opening(struct conn *cn) {
     unsigned char m[4 + TOKEN + HEADER] = {0}, differ = 0;
     const char *why = NULL;
@@ -589,43 +550,42 @@ static void *xserve(void *arg) {
     return NULL;
 }
 
-/* Starts the thread of connection fd, which will close it.  Signals are for
- * the main thread, so they are blocked before the thread exists.  Returns 0,
- * or an errno; then fd has been closed. */
-static int serve(int fd) {
+/* Starts the thread of connection fd, which owns that from now on.  Signals
+ * are for the main thread, so they are blocked before the thread exists. */
+static void serve(int fd) {
+    size_t stack = STACK + (size_t)sysconf(_SC_THREAD_STACK_MIN);
     struct conn *cn = calloc(1, sizeof(*cn));
+    int error = cn != NULL ? 0 : ENOMEM;
     pthread_attr_t attr;
     pthread_t thread;
     sigset_t all, old;
-    int error = ENOMEM;
     pthread_attr_init(&attr);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attr,
-                              STACK + (size_t)sysconf(_SC_THREAD_STACK_MIN));
+    pthread_attr_setstacksize(&attr, stack);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    if (cn != NULL) {
-        cn->fd = fd;
-        error = pthread_create(&thread, &attr, xserve, cn);
-    }
+    if (error == 0) error = pthread_create(&thread, &attr, xserve, cn);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     pthread_attr_destroy(&attr);
     if (error != 0) {
+        say("warning: unable to serve a client: %s", strerror(error));
         free(cn);
         close(fd);
-        return error;
+        return;
     }
-    pthread_cond_init(&cn->wake, NULL); /* it waits for the lock */
+    cn->fd = fd; /* it waits for the lock, so there is time for this */
+    pthread_cond_init(&cn->wake, NULL);
     if ((cn->next = q.conns) != NULL) q.conns->self = &cn->next;
     *(cn->self = &q.conns) = cn;
     q.threads++;
-    return 0;
+    if (q.run->verbose)
+        say("connected; threads: %d, children: %d", q.threads, children);
 }
 
 /* Accepts the connections that wait, up to the limit.  If the system is short
  * of something, sleeps a little, lest the caller spin. */
 static void admit(void) {
-    int one = 1, error;
+    int one = 1;
     while (q.threads < q.run->limit) {
         if ((ds = accept(s, NULL, NULL)) < 0) {
             if (errno == EINTR || errno == ECONNABORTED) continue;
@@ -638,11 +598,7 @@ static void admit(void) {
         fcntl(ds, F_SETFD, FD_CLOEXEC);
         fcntl(ds, F_SETFL, 0); /* some systems hand O_NONBLOCK down */
         setsockopt(ds, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-        if ((error = serve(ds)) != 0)
-            say("warning: unable to serve a client: %s", strerror(error));
-        else if (q.run->verbose)
-            say("connected; threads running: %d, children: %d", q.threads,
-                children);
+        serve(ds);
     }
 }
 
@@ -661,16 +617,12 @@ static void heed_signals(void) {
 static void heed_children(void) {
     int k, st;
     while ((k = child_reap(&st)) >= 0) {
-        if (st != 0 && !ended())
-            say("warning: child %d (%ld) ended early: %s %d", k,
-                (long)child_pid((uint32_t)k),
-                WIFSIGNALED(st) ? "signal" : "exit",
-                WIFSIGNALED(st) ? WTERMSIG(st) : WEXITSTATUS(st));
-        if (q.first[k] != NULL) {
-            put_back(q.first[k]);
-            q.first[k] = NULL;
-            q.promised--;
-        }
+        if (WIFSIGNALED(st) && !ended())
+            say("warning: child %d ended early: signal %d", k, WTERMSIG(st));
+        if (q.first[k] == NULL) continue;
+        put_back(q.first[k]);
+        q.first[k] = NULL;
+        q.promised--;
     }
     if (children == 0 && q.threads == 0 && !ended())
         fail_run("go on", "", "no child is left");
@@ -687,23 +639,21 @@ static int over(double *deadline) {
         child_kill();
         *deadline = now() + GRACE;
     }
-    return children == 0 && command_fd() < 0 && (q.run->aborted || !q.threads);
+    return children == 0 && (q.run->aborted || q.threads == 0);
 }
 
-/* Sleeps, without the lock, until a signal, a connection or an announcement
- * has come, or the time (of now(), 0 for never). */
+/* Sleeps until a signal or a connection has come, or the time (of now(), 0
+ * for never). */
 static void watch(double by) {
     double tick = now() + q.run->interval;
     int full = q.threads >= q.run->limit;
-    struct pollfd f[3] = {{signals_fd(), POLLIN, 0},
-                          {full ? -1 : s, POLLIN, 0},
-                          {command_fd(), POLLIN, 0}};
+    struct pollfd f[2] = {{signals_fd(), POLLIN, 0},
+                          {full ? -1 : s, POLLIN, 0}};
     if (q.run->interval > 0 && (by <= 0 || by > tick)) by = tick;
     unlock();
-    int n = poll(f, 3, until(by));
+    int n = poll(f, 2, until(by));
     lock();
     if (n > 0 && f[1].revents != 0) admit();
-    if (n > 0 && f[2].revents != 0) command_heed();
     if (q.run->interval > 0) q.run->tick(q.run, q.turn);
 }
 
@@ -725,16 +675,14 @@ int server(struct run *run) {
     for (int k = 0; run->ready && k < run->jobs && !ended(); k++)
         if ((q.first[k] = list_item()) != NULL) q.promised++;
     for (;;) {
-        heed_signals();
         heed_children();
+        heed_signals();
         if (over(&deadline)) break;
         watch(deadline);
     }
     close(s);
     for (item = q.items; item != NULL; item = item->next) {
-        char *part = item->fd >= 0 ? part_name(item) : NULL;
-        if (part != NULL) unlink(part);
-        free(part);
+        if (item->fd >= 0) unlink(item->part);
         if (item->status == 0) item->status = STATUS_LOST; /* not written */
         run->done(item);
     }

@@ -1,0 +1,1823 @@
+#!/bin/sh
+#
+# test.sh - the test suite of gather; POSIX shell and utilities, TAP output.
+#
+#     ./test.sh              all tests
+#     ./test.sh 'ledger'     those whose names match: a pattern of the shell,
+#                            found anywhere in the name
+#     GATHER=/path/to/gather ./test.sh     tests another binary
+#     DEADLINE=200 ./test.sh               gives each test so many seconds
+#                            (20), for a slow machine, valgrind and the like
+#
+# The last line is `N passed, N failed`, then `, N skipped` if some were; the
+# exit status is 0 if none failed.  A test looks like this:
+#
+#     try 'what it proves' <<'.'
+#     @ what it needs: a command that succeeds if that is there
+#     $ gather -n 2 no-such-command
+#     output, as it has to be
+#     ! item 0: what gather has to say, after `gather: `, on standard error
+#     2 another line on standard error
+#     = 0 1 0 0 0 0
+#     ? 127
+#     .
+#
+# The `$` lines run in one shell, in an empty directory.  Their output, what
+# is on standard error, and the exit status (0 if there is no `?`) have to be
+# exactly these.  `=` stands for gather's closing line: how many items were
+# complete, failed, killed, timed out, incomplete and unstarted.
+#
+# What runs in a test has a pipe as its standard error, and the test is over
+# when that comes to its end.  So every test also proves that nothing is left
+# behind: a process that stays would be there until the deadline.
+
+LC_ALL=C
+export LC_ALL
+unset GATHER_ITEM GATHER_WHICH GATHER_TOKEN CDPATH ENV
+umask 077
+
+pattern=${1-}
+here=$(cd "$(dirname "$0")" && pwd) || exit 1
+case ${GATHER:=$here/gather} in
+/*) ;;
+*) GATHER=$(pwd)/$GATHER ;;
+esac
+if [ ! -x "$GATHER" ] || [ -d "$GATHER" ]; then
+    echo "Bail out! There is no $GATHER: say make first."
+    exit 1
+fi
+: "${DEADLINE:=20}"
+nl='
+'
+
+dir=${TMPDIR:-/tmp}/gather-test.$$
+mkdir "$dir" || exit 1
+dir=$(cd "$dir" && pwd)
+trap 'rm -rf "$dir"' 0
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+mkdir "$dir/bin"
+ln -s "$GATHER" "$dir/bin/gather"
+PATH=$dir/bin:$PATH
+if sleep 0.01 2>/dev/null; then # POSIX knows whole seconds only
+    nap=0.02
+else
+    nap=1
+fi
+export PATH DEADLINE nap
+
+# --- What tests use; the first four are programs, for commands of gather
+
+# lines N TEXT: N lines, each with the text and its number.
+cat >"$dir/bin/lines" <<'.'
+#!/bin/sh
+exec awk -v n="$1" -v t="$2" 'BEGIN { while (i++ < n) print t, i }'
+.
+
+# till COMMAND: tries it until it succeeds.
+cat >"$dir/bin/till" <<'.'
+#!/bin/sh
+until "$@"; do
+    sleep "$nap"
+done
+.
+
+# flaky N ITEM: says which try it is, and fails in the first N of them.
+cat >"$dir/bin/flaky" <<'.'
+#!/bin/sh
+echo "$2" >>tries
+n=$(grep -c "^$2\$" tries)
+echo "$2: try $n"
+exit $((n <= $1))
+.
+
+# watched COMMAND: runs it with its own process number in $G.  Returns 128 + n
+# when it dies of signal n, without the shell's remarks on that.
+cat >"$dir/bin/watched" <<'.'
+#!/bin/sh
+exec 3>&2 2>/dev/null
+sh -c 'exec 2>&3 3>&-; G=$$; export G; exec "$@"' sh "$@"
+status=$?
+exit $((status > 128 ? 128 + status % 128 : status))
+.
+chmod +x "$dir/bin/lines" "$dir/bin/till" "$dir/bin/flaky" "$dir/bin/watched"
+
+# digits: replaces numbers, which nobody can know, by N.
+digits() {
+    sed 's/[0-9][0-9]*/N/g'
+}
+
+# count: the number of lines.
+count() {
+    awk 'END { print NR }'
+}
+
+# row N: line N of the ledger, without its times.
+row() {
+    sed -n "$1p" log | cut -f 1-2,5-10 | tr '\t' '|'
+}
+
+# rows FILE: the demonstration's table without its first and last line.
+rows() {
+    sed -e 1d -e '$d' "$1"
+}
+
+# total FILE: the last line of the table, without time and rate.
+total() {
+    sed -n '$s/, [0-9.]* s, [0-9.]* MB\/s$//p' "$1"
+}
+
+# heard SIGNAL: is it not ignored, as in a script that runs in the background?
+heard() {
+    sh -c 'sh -c "kill -$1 \$\$"; test $? -gt 128' sh "$1" 2>/dev/null
+}
+
+# --- The machinery
+
+passed=0 failed=0 skipped=0 number=0
+
+# sweep SIGNAL: sends it to whatever this script has started, except the dog.
+sweep() {
+    ps -A -o pid= -o ppid= | awk -v top=$$ -v dog="$(cat "$dir/dog")" '
+        { up[$1] = $2 }
+        END {
+            for (p in up) {
+                for (q = p; q > 1 && q != top && q != dog; q = up[q])
+                    continue
+                if (q == top && p != top)
+                    print p
+            }
+        }' | while read -r pid; do
+        kill -s "$1" "$pid"
+    done 2>/dev/null
+}
+
+# The watchdog: ends a test that is still the same after DEADLINE seconds.
+dog() {
+    last='' age=0
+    while sleep 1 && [ -d "$dir" ]; do
+        now=end
+        read -r now <"$dir/now" 2>/dev/null
+        [ "$now" = end ] && exit
+        [ "$now" = "$last" ] || age=0
+        last=$now age=$((age + 1))
+        [ "$age" -eq "$DEADLINE" ] && sweep TERM
+        [ "$age" -gt "$DEADLINE" ] && sweep KILL
+    done
+}
+
+# plus TEXT FILE: shows how the file differs from what it should be.
+plus() {
+    printf '%s' "$1" >"$dir/want"
+    cmp -s "$dir/want" "$dir/$2" && return
+    echo "# $2, < expected, > got:"
+    diff "$dir/want" "$dir/$2" | sed -n -e 's/^/# /' -e '/^# [<>\\]/p' |
+        sed 20q
+}
+
+# verdict NAME: says whether the test that has run is passed.
+verdict() {
+    read -r got <"$dir/status"
+    bad=$([ "$got" = "$status" ] ||
+        echo "# status, expected $status, got $got"
+        plus "$out" output
+        plus "$err" errors)
+    if [ -z "$bad" ]; then
+        passed=$((passed + 1))
+        echo "ok $number - $1"
+    else
+        failed=$((failed + 1))
+        echo "not ok $number - $1"
+        printf '%s' "$script" | sed 's/^/# $ /'
+        echo "$bad"
+    fi
+}
+
+# try NAME: runs the test on standard input, which is described above.
+try() {
+    script='' out='' err='' status=0 lack='' need=''
+    # shellcheck disable=SC2254 # it is a pattern
+    case $1 in
+    *$pattern*) ;;
+    *) return ;;
+    esac
+    while IFS= read -r line; do
+        text=${line#??}
+        case $line in
+        '@ '*) need=${text#*: } lack=${text%%: *} ;;
+        '$ '*) script=$script$text$nl ;;
+        '! '*) err="${err}gather: $text$nl" ;;
+        '2 '*) err=$err$text$nl ;;
+        '? '*) status=$text ;;
+        '= '*)
+            # shellcheck disable=SC2086 # six numbers
+            set -- "$1" $text
+            err="${err}gather: $2 complete, $3 failed, $4 killed, "
+            err="$err$5 timeout, $6 incomplete, $7 unstarted$nl"
+            ;;
+        *) out=$out$line$nl ;;
+        esac
+    done
+    number=$((number + 1))
+    if [ -n "$need" ] && ! eval "$need" >/dev/null 2>&1; then
+        skipped=$((skipped + 1))
+        echo "ok $number - $1 # SKIP no $lack"
+        return
+    fi
+    echo "$number" >"$dir/now"
+    echo 'none before the deadline' >"$dir/status"
+    mkdir "$dir/work"
+    {
+        {
+            cd "$dir/work" || exit
+            (eval "$script") >"$dir/output" </dev/null
+            echo $? >"$dir/status"
+        } 2>&1 | cat >"$dir/errors"
+    } 2>/dev/null # the shell may say that the dog has killed it
+    verdict "$1"
+    rm -rf "$dir/work"
+}
+
+# refuse REASON OPTION VALUE: a test that gather does not take this value.
+refuse() {
+    try "command line: refuses $2 '$3'" <<.
+\$ gather $2 '$3' echo
+! fatal: unable to understand $1
+? 1
+.
+}
+
+# misuse REASON ARGUMENTS: the same, if it also explains how it is used.
+misuse() {
+    reason=$1
+    shift
+    try "command line: refuses $* - $reason" <<.
+\$ gather $* 2>err; status=\$?
+\$ grep -c '^gather: usage: gather \[-' err
+2
+\$ grep -v '^gather: usage:' err >&2; exit \$status
+! fatal: unable to understand the command line: $reason
+? 1
+.
+}
+
+dog </dev/null >/dev/null 2>&1 &
+echo $! >"$dir/dog"
+
+# --- Exit statuses
+
+try 'status 0: every item is complete' <<'.'
+$ gather echo ::: a b
+a
+b
+.
+
+try 'status 1: gather itself failed' <<'.'
+$ gather -a missing echo
+! fatal: unable to open missing: No such file or directory
+? 1
+.
+
+try 'status 123: an item failed' <<'.'
+$ gather sh -c 'exit 3' ::: a
+! item 0: exit 3
+= 0 1 0 0 0 0
+? 123
+.
+
+try 'status 123: also if the command says 1, 126, 127 or 255 itself' <<'.'
+$ for n in 1 126 127 255; do gather sh -c "exit $n" ::: a; echo $?; done
+123
+123
+123
+123
+! item 0: exit 1
+= 0 1 0 0 0 0
+! item 0: exit 126
+= 0 1 0 0 0 0
+! item 0: exit 127
+= 0 1 0 0 0 0
+! item 0: exit 255
+= 0 1 0 0 0 0
+.
+
+try 'status 123: the client of an item went away' <<'.'
+$ gather sh -c 'kill -KILL $PPID; exec sleep 60' - ::: a 2>/dev/null
+? 123
+.
+
+try 'status 124: an item timed out' <<'.'
+$ gather -t 0.1 sleep ::: 60
+! item 0: timed out
+= 0 0 0 1 0 0
+? 124
+.
+
+try 'status 125: a command was killed' <<'.'
+$ gather sh -c 'kill -KILL $$' ::: a
+! item 0: signal 9
+= 0 0 1 0 0 0
+? 125
+.
+
+try 'status 126: the command cannot be executed' <<'.'
+$ echo >text; gather ./text ::: a
+! item 0: unable to execute: Permission denied
+= 0 1 0 0 0 0
+? 126
+.
+
+try 'status 127: the command was not found' <<'.'
+$ gather no-such-command ::: a
+! item 0: unable to execute: No such file or directory
+= 0 1 0 0 0 0
+? 127
+.
+
+try 'precedence: 125 outranks 123' <<'.'
+$ gather -k -j 1 sh -c '{}' ::: 'exit 3' 'kill -KILL $$' 'exit 4'
+! item 0: exit 3
+! item 1: signal 9
+! item 2: exit 4
+= 0 2 1 0 0 0
+? 125
+.
+
+try 'precedence: 124 outranks 125' <<'.'
+$ kill='kill -KILL $$'
+$ gather -k -j 1 -t 1 sh -c '{}' ::: "$kill" 'exec sleep 60' "$kill"
+! item 0: signal 9
+! item 1: timed out
+! item 2: signal 9
+= 0 0 2 1 0 0
+? 124
+.
+
+try 'precedence: 126 and 127 outrank 124' <<'.'
+$ echo >text
+$ printf '#!/bin/sh\nexec sleep 60\n' >long; chmod +x long
+$ for c in ./text nothing; do
+$     gather -k -j 1 -t 1 {} ::: ./long $c ./long 2>/dev/null; echo $?
+$ done
+126
+127
+.
+
+try 'precedence: 1 outranks 127' <<'.'
+@ /dev/full: test -w /dev/full
+$ gather -k -l /dev/full no-such-command ::: a
+! fatal: unable to write /dev/full: No space left on device
+! item 0: unable to execute: No such file or directory
+= 0 1 0 0 0 0
+? 1
+.
+
+for signal in INT:130 TERM:143 HUP:129 QUIT:131; do
+    try "death by ${signal%:*}: commands are ended, then gather dies of it" <<.
+@ ${signal%:*} unless it is ignored: heard ${signal%:*}
+\$ watched gather sh -c 'kill -${signal%:*} \$G; exec sleep 60' - ::: a
+= 0 0 0 0 1 0
+? ${signal#*:}
+.
+done
+
+try 'death by TERM: a command that ignores TERM is killed' <<'.'
+$ watched gather sh -c 'trap "" TERM; kill -TERM $G
+$     while :; do sleep 1; done' - ::: a
+= 0 0 0 0 1 0
+? 143
+.
+
+try 'death by TERM: the command has a grace time to clean up' <<'.'
+$ watched gather sh -c 'trap "rm mess; exit" TERM; : >mess; kill -TERM $G
+$     sleep 60 & wait' - ::: a
+$ echo $?; ls
+143
+= 0 0 0 0 1 0
+.
+
+try 'death by TERM: while the reader of the output stands still' <<'.'
+$ mkfifo gate
+$ {
+$     watched gather sh -c '[ $1 = 0 ] && exec lines 100000 text
+$         read x <gate; kill -TERM $G' - ::: 0 1
+$     echo $? >status
+$ } | { read line; echo >gate; till test -s status; cat >rest; }
+$ cat status
+143
+= 0 0 0 0 2 0
+.
+
+try 'death by TERM: while the list stands still' <<'.'
+$ mkfifo list
+$ { echo a; exec sleep 60 2>/dev/null; } >list &
+$ watched gather -a list sh -c 'kill -TERM $G; exec sleep 60'; status=$?
+$ kill $!; exit $status
+= 0 0 0 0 1 0
+? 143
+.
+
+try 'death by PIPE: the reader of the output went away' <<'.'
+$ { watched gather lines 100000 ::: a b c; echo $? >status; } | sed -n 1q
+$ cat status
+141
+= 0 0 0 0 3 0
+.
+
+try 'death by PIPE: though PIPE is ignored on entry' <<'.'
+$ { (trap '' PIPE; watched gather lines 100000 ::: a); echo $? >status
+$ } | sed -n 1q
+$ cat status
+141
+= 0 0 0 0 1 0
+.
+
+try 'signals: HUP, INT, QUIT and TERM that came ignored stay so' <<'.'
+$ trap '' HUP INT QUIT TERM
+$ watched gather sh -c 'for s in HUP INT QUIT TERM; do kill -$s $G; done
+$     echo alive' - ::: a b
+alive
+alive
+.
+
+# --- Options and other arguments
+
+try 'command line: what is wrong, and how it should be' <<'.'
+$ gather -x 2>err
+$ fold -s -w 70 err | sed 's/ $//'
+gather: fatal: unable to understand the command line: no option -x
+gather: usage: gather [-qv] [-j jobs] [-n cursors] [-p port] [-s
+bytes]
+gather: usage: gather [-0kquv] [-a file] [-j jobs] [-l log] [-m
+bytes] [-n cursors] [-o template] [-p port] [-r retries] [-t seconds]
+command [argument ...] [::: item ...]
+.
+
+misuse 'no option -x' -x
+for option in a j l m n o p r s t; do
+    misuse "no argument for -$option" -$option
+done
+for option in -0 '-a file' -k '-l log' '-m 1' '-o {}' '-r 1' '-t 1' -u; do
+    misuse "no command for ${option%% *}" "$option"
+done
+for option in -0 '-a file' '-n 2'; do
+    misuse "items after ::: beside ${option%% *}" "$option" echo ::: a
+done
+misuse '-n beside -0' -n 2 -0 echo
+misuse '-n beside -a' -n 2 -a file echo
+misuse 'a command beside -s' -s 1 echo ::: a
+misuse '-o beside -m' -m 1 -o '{}' echo ::: a
+misuse '-o beside -u' -u -o '{}' echo ::: a
+misuse 'no {} in -o file' -o file echo ::: a
+misuse 'a second :::' echo ::: a ::: b
+misuse 'no command for the items after :::' ::: a
+
+for n in 0 -1 '' 12x x 1.5 +1 ' 1' '1 ' 0x10 1e3 1k 1000001 \
+    18446744073709551617 9999999999999999999999; do
+    refuse "$n: not a number, or out of range" -j "$n"
+done
+for n in -1 '' 12x 1k 2147483648 4294967297; do
+    refuse "$n: not a number, or out of range" -n "$n"
+done
+for n in -1 '' 12x k 1K 1kk 1kB 1k1 1.5k 1125899906842625 1048577G \
+    18446744073709551615; do
+    refuse "$n: not a number, or out of range" -s "$n"
+done
+for n in -1 '' 12x 1T; do
+    refuse "$n: not a number, or out of range" -m "$n"
+done
+for n in -1 '' 12x 1k 1000001; do
+    refuse "$n: not a number, or out of range" -r "$n"
+done
+for n in 0 -1 '' . x 1x 1.2.3 1e3 +1 0x1 inf nan; do
+    refuse "$n: not a number of seconds" -t "$n"
+done
+
+try 'command line: options end where the command begins' <<'.'
+$ gather printf '%s\n' -k ::: -x --
+-k
+-x
+-k
+--
+.
+
+try 'command line: -- ends the options' <<'.'
+$ gather -k -- echo ::: a
+a
+.
+
+try 'command line: options may be joined to each other and to values' <<'.'
+$ gather -kqj2 -m1k echo ::: a
+a
+.
+
+for n in 65536 99999 -1 1x; do
+    try "-p $n: no such port" <<.
+\$ gather -p $n echo ::: a
+! fatal: unable to find port $n: no service, no number
+? 1
+.
+done
+
+try '-p: a service that nobody knows' <<'.'
+$ gather -p no-such-service echo ::: a
+! fatal: unable to find port no-such-service: no service, no number
+? 1
+.
+
+# Whether or not another gather has this port just now, the number is said.
+try '-p: a service by its name' <<'.'
+@ ingreslock in /etc/services: grep '^ingreslock[[:blank:]]' /etc/services
+$ gather -v -p ingreslock true ::: a 2>&1 | sed -n '1s/.* port \([0-9]*\).*/\1/p'
+1524
+.
+
+try '-p: a port that is taken is an error' <<'.'
+$ gather -v -p 0 sh -c 'till test -s err
+$     port=$(sed -n "s/.*listening.* port //p" err)
+$     gather -p $port echo no 2>&1 ::: a; echo $?' - ::: a 2>err | digits |
+$     sed 's/: [A-Z].*/: reason/'
+gather: fatal: unable to listen on N.N.N.N port N: reason
+N
+$ grep -c fatal err
+0
+? 1
+.
+
+try '-p: two gathers have different ports, though the default is one' <<'.'
+$ gather -v -n 1 gather -v -n 1 echo done 2>err
+done
+$ sed -n 's/.*listening on 127.0.0.1 port //p' err | sort -u | count
+2
+.
+
+try '-v: tells what happens' <<'.'
+$ gather -v -j 1 echo ::: a b 2>&1 >/dev/null | sed 's/port [0-9]*/port N/'
+gather: listening on 127.0.0.1 port N
+gather: connected; threads running: 1, children: 1
+gather: operation complete: 2 items, 4 bytes
+.
+
+try '-v: children are as many as items, if these are fewer than jobs' <<'.'
+$ gather -v -j 9 true ::: a b c 2>&1 | grep -c connected
+3
+.
+
+try '-q: says nothing beside what is wrong' <<'.'
+$ gather -q sh -c 'exit 3' ::: a
+! item 0: exit 3
+= 0 1 0 0 0 0
+? 123
+.
+
+# --- The demonstration
+
+try 'demonstration: 20 cursors of 1 MiB, complete and right' <<'.'
+$ gather >table; sed 1q table; total table
+which      pid        bytes   seconds  checksum          status
+20 of 20 cursors complete and right, 20971520 of 20971520 bytes
+$ rows table | awk '$1 == NR - 1 && $3 == 1048576 && $6 == "complete"' | count
+20
+.
+
+try 'demonstration: its columns' <<'.'
+$ gather -n 2 -s 10 | sed -e 's/[0-9a-f]\{16\}/H/' -e 's/[0-9.]\{8\}/T/' \
+$     -e '2,3s/^\(.\{5\}\) [ 0-9]\{7\}[0-9] /\1 P /' -e '$s/, [^,]*, [^,]*$//'
+which      pid        bytes   seconds  checksum          status
+    0 P           10  T  H  complete
+    1 P           10  T  H  complete
+2 of 2 cursors complete and right, 20 of 20 bytes
+.
+
+try 'demonstration: time and rate' <<'.'
+$ gather -n 2 | sed -n '$s/.* bytes, [0-9]*\.[0-9]\{6\} s, [0-9]*\.[0-9] //p'
+MB/s
+.
+
+try 'demonstration: every child has a cursor, if they are as many' <<'.'
+$ gather -n 7 -j 7 -s 1k | sed -e 1d -e '$d' | awk '{ print $2 }' | sort -u |
+$     count
+7
+.
+
+try 'demonstration: three children have seven cursors' <<'.'
+$ gather -n 7 -j 3 >table; total table
+7 of 7 cursors complete and right, 7340032 of 7340032 bytes
+$ rows table | awk '{ print $2 }' | sort -u | count
+3
+.
+
+try 'demonstration: the checksum of every cursor is another' <<'.'
+$ gather -n 50 -s 1000 | awk '{ print $5 }' | sed -e 1d -e '$d' | sort -u |
+$     count
+50
+.
+
+try 'demonstration: two runs have the same checksums' <<'.'
+$ for i in 1 2; do
+$     gather -s 12345 -j $((i * 5)) >table
+$     rows table | awk '{ print $1, $3, $5, $6 }' >sums$i
+$ done; cmp sums1 sums2; count <sums1
+20
+.
+
+for s in 0 1 7 8 9 4095 131073 1000003; do
+    try "demonstration: cursors of $s bytes" <<.
+\$ gather -n 3 -s $s >table; total table
+3 of 3 cursors complete and right, $((3 * s)) of $((3 * s)) bytes
+\$ rows table | awk '\$3 == $s && \$6 == "complete"' | count
+3
+.
+done
+
+try 'demonstration: -s 2k and -s 2M' <<'.'
+$ gather -n 1 -s 2k >table; total table; gather -n 1 -s 2M >table; total table
+1 of 1 cursors complete and right, 2048 of 2048 bytes
+1 of 1 cursors complete and right, 2097152 of 2097152 bytes
+.
+
+try 'demonstration: one cursor' <<'.'
+$ gather -n 1 >table; total table
+1 of 1 cursors complete and right, 1048576 of 1048576 bytes
+.
+
+try 'demonstration: no cursor' <<'.'
+$ gather -n 0 >table; total table; count <table
+0 of 0 cursors complete and right, 0 of 0 bytes
+2
+.
+
+try 'demonstration: 200 children at once' <<'.'
+$ gather -n 200 -j 200 -s 1000 >table; total table
+200 of 200 cursors complete and right, 200000 of 200000 bytes
+$ rows table | awk '{ print $2 }' | sort -u | count
+200
+.
+
+try 'demonstration: the running commentary is not in the table' <<'.'
+$ gather -v -n 2 -j 1 -s 10 2>err >table; total table; digits <err
+2 of 2 cursors complete and right, 20 of 20 bytes
+gather: listening on N.N.N.N port N
+gather: connected; threads running: N, children: N
+gather: operation complete: N items, N bytes
+.
+
+# --- Where items come from
+
+try 'items: the numbers from 0 with -n' <<'.'
+$ gather -n 3 echo {}
+0
+1
+2
+.
+
+try 'items: with -n they are not appended' <<'.'
+$ gather -n 2 echo a
+a
+a
+.
+
+try 'items: those after :::' <<'.'
+$ gather printf '<%s>\n' ::: a 'b  c' '' d
+<a>
+<b  c>
+<>
+<d>
+.
+
+try 'items: none after :::' <<'.'
+$ gather echo :::
+.
+
+try 'items: none with -n 0' <<'.'
+$ gather -n 0 echo
+.
+
+try 'items: lines of standard input' <<'.'
+$ printf 'a\nb  c\n' | gather echo x
+x a
+x b  c
+.
+
+try 'items: lines of a file' <<'.'
+$ printf 'a\nb\n' >list; echo no | gather -a list echo x
+x a
+x b
+.
+
+try 'items: -a - is standard input' <<'.'
+$ printf 'a\nb\n' | gather -a - echo x
+x a
+x b
+.
+
+try 'items: an empty list is no item' <<'.'
+$ gather echo; gather -0 echo; gather -a /dev/null echo; : | gather echo
+.
+
+try 'items: an empty line is an empty item' <<'.'
+$ printf '\na\n\n' | gather printf '<%s>\n'
+<>
+<a>
+<>
+.
+
+try 'items: a last line without a newline counts' <<'.'
+$ printf 'a\nb' | gather echo
+a
+b
+.
+
+try 'items: only newlines part lines' <<'.'
+$ printf ' a\tb \r\n\\n c\n' | gather printf '<%s>\n' | od -An -c | tr -s ' '
+ < a \t b \r > \n < \ n c > \n
+.
+
+try 'items: -0 takes what is between NUL bytes' <<'.'
+$ printf 'a\nb\000\000c d\000' | gather -0 printf '<%s>\n'
+<a
+b>
+<>
+<c d>
+.
+
+try 'items: -0 -a, and a last one without a NUL byte' <<'.'
+$ printf 'a\000b' >list; gather -0 -a list echo
+a
+b
+.
+
+try 'items: any byte but NUL and newline' <<'.'
+$ i=1; while [ $i -lt 256 ]; do
+$     [ $i -eq 10 ] || printf "\\$((i / 64))$((i / 8 % 8))$((i % 8))"
+$     i=$((i + 1))
+$ done >list; echo >>list
+$ gather -a list printf '%s\n' >got; cmp list got
+.
+
+try 'items: a NUL byte in a line is refused' <<'.'
+$ printf 'a\nb\000c\nd\n' | gather -j 1 echo
+a
+! fatal: unable to take item 1: it contains a NUL byte
+! fatal: unable to go on: there is no list any more
+? 1
+.
+
+try 'items: one of 100 kB' <<'.'
+$ awk 'BEGIN { while (i++ < 10000) printf "0123456789"; print "" }' >list
+$ gather -a list printf '%s\n' >got; cmp list got
+.
+
+try 'items: one beyond 1 MiB is refused' <<'.'
+$ dd if=/dev/zero bs=1024 count=1025 2>/dev/null | tr '\0' x >list
+$ gather -a list echo
+! fatal: unable to take item 0: it is longer than 1 MiB
+! fatal: unable to go on: there is no list any more
+? 1
+.
+
+try 'items: one of 1 MiB is not' <<'.'
+$ dd if=/dev/zero bs=1024 count=1024 2>/dev/null | tr '\0' x >list
+$ gather -a list no-such-command {} 2>&1 | sed 's/execute: .*/execute: ../'
+gather: item 0: unable to execute: ..
+gather: 0 complete, 1 failed, 0 killed, 0 timeout, 0 incomplete, 0 unstarted
+.
+
+try 'items: a list that cannot be read' <<'.'
+$ gather -a . echo
+! fatal: unable to take item 0: Is a directory
+! fatal: unable to go on: there is no list any more
+? 1
+.
+
+try 'items: standard input stays unread if there is another list' <<'.'
+$ printf 'a\nb\n' | { gather echo ::: x; gather -n 1 echo y; cat; }
+x
+y
+a
+b
+.
+
+try 'items: a list is read as it is needed' <<'.'
+$ mkfifo list
+$ gather -a list echo >got &
+$ exec 4>list; echo one >&4; till grep one got
+one
+$ echo two >&4; till grep two got
+two
+$ exec 4>&-; wait $!
+.
+
+try 'items: standard input is read as it is needed' <<'.'
+$ { echo one; till grep one got >&2; echo two; } | gather echo >got; cat got
+one
+two
+2 one
+.
+
+try 'items: half a line waits for its other half' <<'.'
+$ mkfifo gate
+$ { printf 'one\ntw'; read x <gate; echo o; } |
+$     gather sh -c '[ $1 = one ] && echo >gate; echo $1' -
+one
+two
+.
+
+try 'items: a thousand of them' <<'.'
+$ lines 1000 item >list; gather -a list printf '%s\n' >got; cmp list got
+.
+
+try 'items: a thousand after :::' <<'.'
+$ lines 1000 x | tr -d ' ' >list; gather echo ::: $(cat list) | cmp - list
+.
+
+# --- What a command is made of
+
+try 'command: {} is the item, any number of times, inside words' <<'.'
+$ gather printf '<%s>' {} a{}b {}{} '}{}{' ::: x 'y z'
+<x><axb><xx><}x{><y z><ay zb><y zy z><}y z{>
+$ echo
+.
+
+try 'command: {} in its name' <<'.'
+$ gather {}f '%s\n' a ::: print
+a
+.
+
+try 'command: {} in an item is text' <<'.'
+$ gather echo {} . {} ::: {} 'x{}{}'
+{} . {}
+x{}{} . x{}{}
+.
+
+try 'command: the item goes last if there is no {}' <<'.'
+$ gather echo { } x ::: a
+{ } x a
+.
+
+try 'command: an item is one argument, whatever it contains' <<'.'
+$ set -- '$(touch x)' '`touch x`' '; touch x' '> x' '*' '?' '~' '$HOME' \
+$     '&& touch x' '| cat' "'" '"' '\' '\n' '%s' '-n' '--' '#' '!' '{a,b}' \
+$     'a  b' '	' '[a-z]' '(a)' 'a=b' '^' '
+$ '
+$ gather printf '<%s>\n' {} ::: "$@" >got
+$ printf '<%s>\n' "$@" >want; cmp want got; ls
+got
+want
+.
+
+try 'command: words are passed on as they are' <<'.'
+$ gather -n 1 printf '<%s>\n' '' 'a  b' '$x' '*' '\' "'" '"'
+<>
+<a  b>
+<$x>
+<*>
+<\>
+<'>
+<">
+.
+
+try 'command: a composed one' <<'.'
+$ gather sh -c 'printf "%s\n" "$1" b | sort -r | { read x; echo "<$x>"; } &&
+$     echo and || echo or' - ::: a c
+<b>
+and
+<c>
+and
+.
+
+try 'command: a thousand words with the item in each' <<'.'
+$ gather echo $(lines 1000 '{}' | tr -d ' ') ::: a b >got
+$ tr ' ' '\n' <got | count
+$ cut -c 1-11 got
+2000
+a1 a2 a3 a4
+b1 b2 b3 b4
+.
+
+try 'command: a script without #! is for the shell' <<'.'
+$ echo 'echo $#: $1' >script; chmod +x script; gather ./script ::: a
+1: a
+.
+
+try 'command: its environment has GATHER_WHICH and GATHER_ITEM' <<'.'
+$ GATHER_ITEM=no gather sh -c 'echo $GATHER_WHICH "$GATHER_ITEM"' ::: 'a  b' c
+$ gather -n 2 sh -c 'echo $GATHER_WHICH $GATHER_ITEM'
+0 a  b
+1 c
+0 0
+1 1
+.
+
+try 'command: its environment else is that of gather' <<'.'
+$ a='b  c' gather -n 1 sh -c 'echo "$a" "$PWD" "$PATH"' >got
+$ echo 'b  c' "$PWD" "$PATH" | cmp - got
+.
+
+try 'command: nothing to read' <<'.'
+$ printf 'a\nb\n' | gather -j 1 sh -c 'cat; read x; echo $? $1' -
+$ echo secret | gather sh -c 'cat; echo $1' - ::: c
+1 a
+1 b
+c
+.
+
+try 'command: its standard error is that of gather, not mixed with output' <<'.'
+$ gather -j 1 sh -c 'echo out $1; echo error $1 >&2' - ::: a b
+out a
+out b
+2 error a
+2 error b
+.
+
+try 'command: its standard error does not wait for its end' <<'.'
+$ gather sh -c 'echo now >&2; till grep now err' - ::: a 2>err
+now
+.
+
+try 'command: a process group of its own' <<'.'
+$ gather sh -c 'ps -o pid= -o pgid= -p $$' - ::: a b |
+$     awk '$1 == $2 { n++ } END { print n }'
+2
+.
+
+try 'command: a session of its own' <<'.'
+@ ps -o sid: ps -o sid= -p $$
+$ gather sh -c 'ps -o pid= -o sid= -p $$' - ::: a b |
+$     awk '$1 == $2 { n++ } END { print n }'
+2
+.
+
+for signal in HUP:1 INT:2 QUIT:3 PIPE:13 TERM:15; do
+    try "command: ${signal%:*} works there, though it is ignored on entry" <<.
+\$ trap '' ${signal%:*}
+\$ gather sh -c 'kill -${signal%:*} \$\$; echo ignored' - ::: a
+! item 0: signal ${signal#*:}
+= 0 0 1 0 0 0
+? 125
+.
+done
+
+try 'command: CHLD ignored on entry harms neither it nor gather' <<'.'
+$ sh -c 'trap "" CHLD; exec gather -k sh -c "{}" ::: "sh -c \"exit 3\"" "echo a"'
+a
+! item 0: exit 3
+= 1 1 0 0 0 0
+? 123
+.
+
+# A shell keeps files open at 10 and above, where it cannot name them.
+try 'command: no descriptor beside 0, 1 and 2' <<'.'
+$ gather -j 2 sh -c 'for fd in 3 4 5 6 7 8 9; do
+$     if (: <&$fd) 2>/dev/null || (: >&$fd) 2>/dev/null; then echo $fd; fi
+$ done; echo $1' - ::: a b c 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
+a
+b
+c
+.
+
+try 'command: no descriptor beside those that ls has by itself' <<'.'
+@ /proc/self/fd: test -d /proc/self/fd
+$ gather -n 1 ls /proc/self/fd >got; ls /proc/self/fd >want; cmp got want
+.
+
+try 'command: the limit of descriptors is as it was' <<'.'
+@ ulimit -S -n: sh -c 'ulimit -S -n 100'
+$ sh -c 'ulimit -S -n 100; gather -n 1 sh -c "ulimit -S -n"'
+100
+.
+
+# --- Jobs
+
+try 'jobs: -j 3 runs three at once' <<'.'
+$ gather -j 3 sh -c ': >at$1; for i in 0 1 2; do till test -e at$i; done
+$     echo $1' - ::: 0 1 2 3
+0
+1
+2
+3
+.
+
+try 'jobs: -j 3 never runs four' <<'.'
+$ gather -j 3 -n 60 sh -c 'for i in 1 2 3; do
+$     mkdir slot$i 2>/dev/null && exec rmdir slot$i; done; echo four at once'
+.
+
+try 'jobs: 20 at once if nothing else is said' <<'.'
+$ gather -n 21 sh -c ': >at{}; i=0; while [ $i -lt 20 ]; do
+$     till test -e at$i; i=$((i + 1)); done; echo {}' | count
+21
+.
+
+try 'jobs: -j 1 is one after the other, in order' <<'.'
+$ gather -j 1 sh -c 'echo $1 >>log; tr "\n" " " <log; echo' - ::: a b c |
+$     sed 's/ $//'
+a
+a b
+a b c
+.
+
+try 'jobs: one that is free gets the next item' <<'.'
+$ gather -j 2 sh -c '[ $1 = 0 ] && till test -e at9; : >at$1; echo $1' - \
+$     ::: 0 1 2 3 4 5 6 7 8 9 | tr -d '\n'; echo
+0123456789
+.
+
+try 'jobs: fewer if there are few descriptors' <<'.'
+@ ulimit -n: sh -c 'ulimit -n 40'
+$ sh -c 'ulimit -n 40; gather -j 50 -n 100 echo x' 2>err | count
+$ digits <err
+100
+gather: warning: file descriptors allow only N jobs
+.
+
+try 'jobs: too few descriptors for any' <<'.'
+@ ulimit -n: sh -c 'ulimit -n 14'
+$ sh -c 'ulimit -n 14; gather echo ::: a'
+! fatal: unable to run: too few file descriptors
+? 1
+.
+
+# --- Output: whole, and in order
+
+try 'output: items that end in reverse order' <<'.'
+$ gather sh -c '[ $1 = 9 ] || till test -e end$(($1 + 1))
+$     echo $1; : >end$1' - ::: 0 1 2 3 4 5 6 7 8 9 | tr -d '\n'; echo
+0123456789
+.
+
+try 'output: the first item goes straight through' <<'.'
+$ mkfifo gate
+$ gather sh -c 'echo $1; [ $1 = b ] || read x <gate; echo $1' - ::: a b | {
+$     read x; echo first $x; echo >gate; cat; }
+first a
+a
+b
+b
+.
+
+try 'output: so does the next one, once it is first' <<'.'
+$ mkfifo gate
+$ gather sh -c 'echo $1; [ $1 = a ] || read x <gate; echo $1' - ::: a b | {
+$     read x; read x; read x; echo third $x; echo >gate; cat; }
+third b
+b
+.
+
+try 'output: half lines of different items do not meet' <<'.'
+$ gather -j 3 sh -c 'i=0; while [ $((i += 1)) -le 200 ]; do
+$     printf $1; printf "$1\n"; done' - ::: a b c | uniq -c | tr -s ' '
+ 200 aa
+ 200 bb
+ 200 cc
+.
+
+try 'output: larger than any buffer' <<'.'
+$ gather -n 5 lines 100000 {} >got
+$ for i in 0 1 2 3 4; do lines 100000 $i; done | cmp - got
+.
+
+try 'output: a last line without a newline stays so' <<'.'
+$ gather printf %s ::: a b c; echo .
+abc.
+.
+
+try 'output: one byte, and none' <<'.'
+$ gather printf ::: x '' '' y '' | od -An -c | tr -d ' '
+xy
+.
+
+try 'output: every byte, NUL included, in blocks of any size' <<'.'
+$ i=0; while [ $i -lt 256 ]; do
+$     printf "\\$((i / 64))$((i / 8 % 8))$((i % 8))"; i=$((i + 1))
+$ done >all
+$ for i in 1 2 3 4 5 6 7 8 9; do cat all all >twice; mv twice all; done
+$ gather dd if=all ::: bs=7001 bs=512 bs=99999 bs=200k >got 2>/dev/null
+$ cat all all all all | cmp - got
+.
+
+for m in 0 1 1000 1k 1M 1G; do
+    try "output: -m $m changes nothing in it" <<.
+\$ gather -m $m -j 4 -n 12 lines 20000 {} >got
+\$ for i in 0 1 2 3 4 5 6 7 8 9 10 11; do lines 20000 \$i; done | cmp - got
+.
+done
+
+try 'output: -m 0 with items that end in reverse order' <<'.'
+$ gather -m 0 sh -c '[ $1 = 5 ] || till test -e end$(($1 + 1))
+$     : >end$1; lines 20000 $1' - ::: 0 1 2 3 4 5 >got
+$ for i in 0 1 2 3 4 5; do lines 20000 $i; done | cmp - got
+.
+
+try 'output: within -m an item can end before its turn' <<'.'
+$ gather sh -c '[ $1 = a ] && { till test -e end; echo a; exit; }
+$     lines 100000 b; : >end' - ::: a b | sed -n -e 1p -e '$p'
+a
+b 100000
+.
+
+# Item b cannot end in a pipe, a socket and no memory; item a gives it time.
+try 'output: beyond -m an item is held back' <<'.'
+$ mkfifo gate
+$ gather -m 1k sh -c '[ $1 = a ] && { read x <gate; lines 300000 a
+$         test -e end && echo early; exit 0; }
+$     echo >gate; lines 3000000 b; : >end' - ::: a b |
+$     awk '{ n[$1]++ } END { print n["a"], n["b"], n["early"] + 0 }'
+300000 3000000 0
+.
+
+try 'output: a slow reader' <<'.'
+$ gather -m 100k -n 5 lines 50000 {} | {
+$     i=0; while [ $((i += 1)) -le 100 ]; do read line; echo "$line"; done
+$     sleep 1; dd bs=100 count=1000 2>/dev/null; sleep 1; cat
+$ } >got
+$ for i in 0 1 2 3 4; do lines 50000 $i; done | cmp - got
+.
+
+try 'output: in memory and in transit, no file is used' <<'.'
+$ TMPDIR=$PWD gather -j 3 sh -c 'lines 100000 x; ls -a' - ::: a b c |
+$     sed '/^x /d' | sort | uniq -c | tr -s ' '; ls
+ 3 .
+ 3 ..
+.
+
+try 'output: -u is in the order of completion' <<'.'
+$ mkfifo gate
+$ gather -u sh -c '[ $1 = a ] && read x <gate; echo $1' - ::: a b | {
+$     read x; echo first $x; echo >gate; cat; }
+first b
+a
+.
+
+try 'output: -u leaves every item whole' <<'.'
+$ gather -u -j 4 -n 8 lines 50000 {} | awk '{ print $1 }' | uniq -c |
+$     sort -k 2 | tr -s ' '
+ 50000 0
+ 50000 1
+ 50000 2
+ 50000 3
+ 50000 4
+ 50000 5
+ 50000 6
+ 50000 7
+.
+
+try 'output: -u leaves every item whole with -m 0, too' <<'.'
+$ gather -u -m 0 -j 4 -n 8 lines 50000 {} | awk '{ print $1 }' | uniq -c |
+$     awk '$1 == 50000 { n++ } END { print n, NR }'
+8 8
+.
+
+try 'output: full' <<'.'
+@ /dev/full: test -w /dev/full
+$ gather echo ::: a >/dev/full
+! fatal: unable to write standard output: No space left on device
+= 0 0 0 0 1 0
+? 1
+.
+
+try 'output: full, with -u' <<'.'
+@ /dev/full: test -w /dev/full
+$ gather -u echo ::: a >/dev/full
+! fatal: unable to write standard output: No space left on device
+= 0 0 0 0 1 0
+? 1
+.
+
+try 'output: full, for the table of the demonstration' <<'.'
+@ /dev/full: test -w /dev/full
+$ gather -n 1 >/dev/full
+! fatal: unable to write standard output: No space left on device
+? 1
+.
+
+try 'output: closed on entry' <<'.'
+$ gather echo ::: a >&-
+! fatal: unable to write standard output: Bad file descriptor
+= 0 0 0 0 1 0
+? 1
+.
+
+try 'descriptors: 0 closed on entry is not missed' <<'.'
+$ gather sh -c 'cat; echo $1' - ::: a b <&-
+a
+b
+.
+
+try 'descriptors: 0 closed on entry is no empty list' <<'.'
+$ gather echo <&-
+! fatal: unable to take item 0: Bad file descriptor
+! fatal: unable to go on: there is no list any more
+? 1
+.
+
+try 'descriptors: 2 closed on entry keeps messages out of the output' <<'.'
+$ gather -k sh -c 'echo $1; exit 3' - ::: a b 2>&-
+a
+b
+? 123
+.
+
+try 'descriptors: 0, 1 and 2 closed on entry' <<'.'
+$ gather -n 1 echo {} 0<&- 1>&- 2>&-
+? 1
+.
+
+# --- Failed items
+
+try 'failure: without -k it ends the run' <<'.'
+$ gather -j 1 sh -c '{}' ::: 'echo a' 'exit 3' 'echo b' 'echo c'
+a
+! item 1: exit 3
+= 1 1 0 0 0 2
+? 123
+.
+
+try 'failure: without -k it ends the commands that run' <<'.'
+$ mkfifo gate
+$ gather sh -c '{}' ::: 'echo >gate; exec sleep 60' 'read x <gate; exit 3'
+! item 1: exit 3
+= 0 1 0 0 1 0
+? 123
+.
+
+try 'failure: with -k the others go on' <<'.'
+$ gather -k -j 1 sh -c '{}' ::: 'echo a' 'exit 3' 'kill -KILL $$' 'echo b'
+a
+b
+! item 1: exit 3
+! item 2: signal 9
+= 2 1 1 0 0 0
+? 125
+.
+
+try 'failure: with -k its output is in its place' <<'.'
+$ gather -k sh -c 'echo $1; test $1 != b' - ::: a b c
+a
+b
+c
+! item 1: exit 1
+= 2 1 0 0 0 0
+? 123
+.
+
+try 'failure: a command that is not there, with -k' <<'.'
+$ gather -k -j 1 {} a ::: echo no-such-command echo
+a
+a
+! item 1: unable to execute: No such file or directory
+= 2 1 0 0 0 0
+? 127
+.
+
+try 'failure: arguments that are too long are reported' <<'.'
+$ dd if=/dev/zero bs=1024 count=1024 2>/dev/null | tr '\0' x >list
+$ for i in 1 2 3 4 5; do set -- "$@" {} {} {} {}; done
+$ gather -a list true "$@"
+! item 0: unable to execute: Argument list too long
+= 0 1 0 0 0 0
+? 126
+.
+
+# --- Retries
+
+# What is tried, and in which order, is another matter if jobs are many.
+try 'retries: -r 2 runs an item up to three times' <<'.'
+$ gather -j 1 -r 2 flaky 2 ::: a b
+a: try 3
+b: try 3
+! item 0: exit 1, trying again
+! item 0: exit 1, trying again
+! item 1: exit 1, trying again
+! item 1: exit 1, trying again
+.
+
+try 'retries: -r 2 does not run it a fourth time' <<'.'
+$ gather -k -j 1 -r 2 flaky 3 ::: a; echo $?; count <tries
+123
+3
+! item 0: exit 1, trying again
+! item 0: exit 1, trying again
+! item 0: exit 1
+= 0 1 0 0 0 0
+.
+
+try 'retries: none if nothing is said, or -r 0' <<'.'
+$ gather -k flaky 1 ::: a; gather -k -r 0 flaky 1 ::: b; cat tries
+a: try 1
+b: try 1
+a
+b
+! item 0: exit 1
+= 0 1 0 0 0 0
+! item 0: exit 1
+= 0 1 0 0 0 0
+.
+
+try 'retries: what is complete runs once' <<'.'
+$ gather -r 5 flaky 0 ::: a b c; sort tries
+a: try 1
+b: try 1
+c: try 1
+a
+b
+c
+.
+
+try 'retries: the order stays, with many jobs' <<'.'
+$ gather -r 3 sh -c 'flaky $(($1 % 4)) $1' - ::: 0 1 2 3 4 5 6 7 2>err
+0: try 1
+1: try 2
+2: try 3
+3: try 4
+4: try 1
+5: try 2
+6: try 3
+7: try 4
+$ sort err | uniq -c | tr -s ' '
+ 1 gather: item 1: exit 1, trying again
+ 2 gather: item 2: exit 1, trying again
+ 3 gather: item 3: exit 1, trying again
+ 1 gather: item 5: exit 1, trying again
+ 2 gather: item 6: exit 1, trying again
+ 3 gather: item 7: exit 1, trying again
+.
+
+try 'retries: with -u, too' <<'.'
+$ gather -u -r 1 -k -j 1 sh -c 'flaky $1 $1' - ::: 0 1 2
+0: try 1
+1: try 2
+! item 1: exit 1, trying again
+! item 2: exit 1, trying again
+! item 2: exit 1
+= 2 1 0 0 0 0
+? 123
+.
+
+try 'retries: a large item leaves nothing of a failed try' <<'.'
+$ gather -r 1 sh -c 'lines 50000 $1; flaky 1 $1' - ::: a b 2>/dev/null >got
+$ for i in a b; do lines 50000 $i; echo $i: try 2; done | cmp - got
+.
+
+try 'retries: an item that outgrew -m has been written, and fails' <<'.'
+$ gather -r 1 -m 1k sh -c 'lines 50000 $1; flaky 1 $1' - ::: a >got
+$ echo $?; { lines 50000 a; echo a: try 1; } | cmp - got
+123
+! item 0: exit 1
+= 0 1 0 0 0 0
+.
+
+try 'retries: after a signal, a time-out, a command not found' <<'.'
+$ gather -k -j 1 -r 1 -t 0.2 sh -c '{}' ::: 'kill -KILL $$' 'exec sleep 60'
+$ gather -k -j 1 -r 1 no-such-command ::: a
+! item 0: signal 9, trying again
+! item 0: signal 9
+! item 1: timed out, trying again
+! item 1: timed out
+= 0 0 1 1 0 0
+! item 0: unable to execute: No such file or directory, trying again
+! item 0: unable to execute: No such file or directory
+= 0 1 0 0 0 0
+? 127
+.
+
+try 'retries: after the death of its child' <<'.'
+$ gather -j 2 -r 1 sh -c 'mkdir once 2>/dev/null || exec echo $1
+$     echo no; kill -KILL $PPID; exec sleep 60' - ::: a b 2>err
+a
+b
+$ sort err | digits
+gather: item N: incomplete: its client went away after N bytes, trying again
+gather: warning: child N ended early: signal N
+.
+
+# --- Time
+
+try 'time: a command that is over in time is complete' <<'.'
+$ gather -t 600 echo ::: a
+a
+.
+
+try 'time: with -k the others go on' <<'.'
+$ gather -k -t 0.5 sh -c '{}' ::: 'echo a' 'echo b; exec sleep 60' 'echo c'
+a
+b
+c
+! item 1: timed out
+= 2 0 0 1 0 0
+? 124
+.
+
+try 'time: a command that ignores TERM is killed' <<'.'
+$ gather -t 0.2 sh -c 'trap "" TERM; while :; do sleep 1; done' - ::: a
+! item 0: timed out
+= 0 0 0 1 0 0
+? 124
+.
+
+try 'time: its descendants end with it' <<'.'
+$ gather -t 0.2 sh -c 'sleep 60 & sleep 60 | sleep 60' - ::: a
+! item 0: timed out
+= 0 0 0 1 0 0
+? 124
+.
+
+try 'time: descendants that ignore TERM are killed' <<'.'
+$ gather -t 0.2 sh -c '(trap "" TERM; while :; do sleep 1; done) & wait' - \
+$     ::: a
+! item 0: timed out
+= 0 0 0 1 0 0
+? 124
+.
+
+try 'time: a command that is stopped can be ended' <<'.'
+$ gather -t 0.2 sh -c 'kill -STOP $$' - ::: a
+! item 0: timed out
+= 0 0 0 1 0 0
+? 124
+.
+
+try 'time: TERM comes first, and leaves a grace time to clean up' <<'.'
+$ gather -t 0.5 sh -c 'trap "rm mess; exit" TERM; : >mess
+$     sleep 60 & wait' - ::: a
+$ echo $?; ls
+124
+! item 0: timed out
+= 0 0 0 1 0 0
+.
+
+try 'time: that of a slow reader does not count' <<'.'
+$ gather -t $((DEADLINE / 20 + 1)) lines 100000 ::: a | {
+$     sleep $((DEADLINE / 20 + 2)); cat; } >got
+$ lines 100000 a | cmp - got
+.
+
+# --- Files
+
+try 'files: one for each item, by its number' <<'.'
+$ gather -o out.{} echo ::: a b; grep . *
+out.0:a
+out.1:b
+.
+
+try 'files: {} may be anywhere, and more than once' <<'.'
+$ mkdir d0 d1; gather -n 2 -o d{}/{}x echo a{}; grep . */*
+d0/0x:a0
+d1/1x:a1
+.
+
+try 'files: empty ones, too' <<'.'
+$ gather -n 2 -o {} true; ls; cat *
+0
+1
+.
+
+try 'files: large ones' <<'.'
+$ gather -n 3 -o {} lines 100000 {}
+$ for i in 0 1 2; do lines 100000 $i | cmp - $i; done; ls
+0
+1
+2
+.
+
+try 'files: .part until the item is complete, then it has its name' <<'.'
+$ echo old >f0
+$ gather -n 1 -o f{} sh -c 'echo new; till grep new f0.part >&2; cat f0 >&2'
+$ cat f0; ls
+new
+f0
+2 new
+2 old
+.
+
+try 'files: a .part of an earlier run is overwritten' <<'.'
+$ lines 100 old >f0.part; gather -n 1 -o f{} echo new; cat f0; ls
+new
+f0
+.
+
+try 'files: a failed item leaves none' <<'.'
+$ gather -k -o f{} sh -c 'echo $1; {}' - ::: true false 'kill -KILL $$'; ls
+f0
+! item 1: exit 1
+! item 2: signal 9
+= 1 1 1 0 0 0
+.
+
+try 'files: a failed item does not harm what is there' <<'.'
+$ echo old >f0; gather -n 1 -o f{} sh -c 'echo new; exit 3'; cat f0; ls
+old
+f0
+! item 0: exit 3
+= 0 1 0 0 0 0
+.
+
+try 'files: an aborted run leaves those that are complete' <<'.'
+$ gather -o f{} sh -c '{}' ::: 'echo a; till test -e f1; exit 3' 'echo b' \
+$     'echo c; exec sleep 60'; ls
+f1
+! item 0: exit 3
+= 1 1 0 0 1 0
+.
+
+try 'files: death by a signal leaves no .part' <<'.'
+$ watched gather -n 1 -o f{} sh -c 'echo; till test -s f0.part
+$     kill -TERM $G; exec sleep 60'; echo $?; ls
+143
+= 0 0 0 0 1 0
+.
+
+try 'files: a failed try leaves nothing, the next one counts' <<'.'
+$ gather -r 1 -o f{} flaky 1 ::: a; cat f0; ls
+a: try 2
+f0
+tries
+! item 0: exit 1, trying again
+.
+
+try 'files: they hold only what their item said' <<'.'
+$ gather -o {} -j 3 -n 30 lines 1000 {}
+$ for i in *; do lines 1000 $i | cmp - $i; done; ls | count
+30
+.
+
+try 'files: no such directory' <<'.'
+$ gather -o none/f{} echo ::: a
+! fatal: unable to create none/f0.part: No such file or directory
+= 0 0 0 0 1 0
+? 1
+.
+
+try 'files: a directory of that name' <<'.'
+$ mkdir f0; gather -n 1 -o f{} echo; echo $?; ls
+1
+f0
+! fatal: unable to write f0: Is a directory
+= 0 0 0 0 1 0
+.
+
+try 'files: full' <<'.'
+@ /dev/full: test -w /dev/full
+$ ln -s /dev/full f0.part; gather -n 1 -o f{} echo; echo $?; ls
+1
+! fatal: unable to write f0: No space left on device
+= 0 0 0 0 1 0
+.
+
+# --- The ledger
+
+try 'ledger: its columns' <<'.'
+$ gather -l log echo ::: a; sed 1q log | tr '\t' ' '
+a
+Seq Host Starttime JobRuntime Send Receive Exitval Signal Command State
+.
+
+try 'ledger: a line for every item, in order' <<'.'
+$ gather -k -l log sh -c '{}' ::: true 'echo four' 'exit 7' 'kill -KILL $$'
+$ row '2,$'
+four
+0|:|0|0|0|0|sh -c true|complete
+1|:|0|5|0|0|sh -c echo four|complete
+2|:|0|0|7|0|sh -c exit 7|failed
+3|:|0|0|-1|9|sh -c kill -KILL $$|killed
+! item 2: exit 7
+! item 3: signal 9
+= 2 1 1 0 0 0
+.
+
+try 'ledger: what is timed out, cannot be executed, was not found' <<'.'
+$ echo >text; gather -k -j 1 -t 0.2 -l log {} 60 2>/dev/null \
+$     ::: sleep ./text nothing; row '2,$'
+0|:|0|0|-1|0|sleep 60|timeout
+1|:|0|0|126|0|./text 60|failed
+2|:|0|0|127|0|nothing 60|failed
+.
+
+try 'ledger: the lost item of a child that was killed' <<'.'
+$ gather -l log sh -c 'kill -KILL $PPID; exec sleep 60' ::: a 2>/dev/null
+$ row 2
+0|:|0|0|-1|0|sh -c kill -KILL $PPID; exec sleep 60 a|incomplete
+.
+
+try 'ledger: after an abort, what has not been run, from a file' <<'.'
+$ printf 'echo a\nexit 3\necho b\nexit 4\n' >list
+$ gather -j 1 -a list -l log sh -c 2>/dev/null; row '2,$'
+a
+0|:|0|2|0|0|sh -c echo a|complete
+1|:|0|0|3|0|sh -c exit 3|failed
+2|:|0|0|-1|0|sh -c echo b|unstarted
+3|:|0|0|-1|0|sh -c exit 4|unstarted
+.
+
+try 'ledger: after an abort, what has not been run, of numbers' <<'.'
+$ gather -j 1 -n 4 -l log sh -c 'test {} != 1' 2>/dev/null; row '2,$'
+0|:|0|0|0|0|sh -c test 0 != 1|complete
+1|:|0|0|1|0|sh -c test 1 != 1|failed
+2|:|0|0|-1|0|sh -c test 2 != 1|unstarted
+3|:|0|0|-1|0|sh -c test 3 != 1|unstarted
+.
+
+try 'ledger: after an abort, what was running is incomplete' <<'.'
+$ mkfifo gate; gather -l log sh -c 2>/dev/null \
+$     ::: 'echo >gate; exec sleep 60' 'read x <gate; exit 3'; row '2,$'
+0|:|0|0|-1|0|sh -c echo >gate; exec sleep 60|incomplete
+1|:|0|0|3|0|sh -c read x <gate; exit 3|failed
+.
+
+try 'ledger: after death by a signal' <<'.'
+$ watched gather -j 1 -l log sh -c 2>/dev/null ::: 'kill -TERM $G; sleep 60' a
+$ echo $?; row '2,$'
+143
+0|:|0|0|-1|0|sh -c kill -TERM $G; sleep 60|incomplete
+1|:|0|0|-1|0|sh -c a|unstarted
+.
+
+try 'ledger: a line is there as soon as its item is over' <<'.'
+$ watched gather -j 1 -l log sh -c ::: true 'kill -KILL $G'; echo $?
+$ row '2,$'
+137
+0|:|0|0|0|0|sh -c true|complete
+.
+
+try 'ledger: one line for an item that was run again' <<'.'
+$ gather -r 1 -l log flaky 1 ::: a 2>/dev/null; row '2,$'
+a: try 2
+0|:|0|9|0|0|flaky 1 a|complete
+.
+
+try 'ledger: with -u in the order of completion' <<'.'
+$ gather -u -l log sh -c 'test $1 = b || till grep b log >&2
+$     echo $1' - ::: a b 2>/dev/null
+b
+a
+$ cut -f 1 log
+Seq
+1
+0
+.
+
+try 'ledger: with -o, too' <<'.'
+$ gather -k -j 1 -o f{} -l log sh -c ::: 'echo a' 'echo b; exit 3' 2>/dev/null
+$ row '2,$'
+0|:|0|2|0|0|sh -c echo a|complete
+1|:|0|2|3|0|sh -c echo b; exit 3|failed
+.
+
+try 'ledger: control characters become blanks' <<'.'
+$ gather -l log true ::: "a	b${nl}c"; cut -f 9 log; count <log
+Command
+true a b c
+2
+.
+
+try 'ledger: start and run time in seconds' <<'.'
+$ gather -k -t 0.2 -l log {} 60 ::: sleep true 2>/dev/null
+$ cut -f 3-4 log | tr '\t' '|' | sed -e 's/^[0-9]\{10\}\.[0-9]\{3\}/start/' \
+$     -e 's/|[0-9]*\.[0-9]\{3\}$/|time/'
+$ awk 'NR == 2 { print ($4 >= 0.2) }' log
+Starttime|JobRuntime
+start|time
+start|time
+1
+.
+
+try 'ledger: replaces an earlier one' <<'.'
+$ lines 100 old >log; gather -l log true ::: a; count <log
+2
+.
+
+try 'ledger: only its head if there are no items' <<'.'
+$ gather -l log echo; cut -f 1 log
+Seq
+.
+
+try 'ledger: cannot be created' <<'.'
+$ gather -l none/log echo ::: a
+! fatal: unable to create none/log: No such file or directory
+? 1
+.
+
+try 'ledger: full, which does not harm the output' <<'.'
+@ /dev/full: test -w /dev/full
+$ gather -l /dev/full echo ::: a b
+a
+b
+! fatal: unable to write /dev/full: No space left on device
+? 1
+.
+
+# --- Deaths and other accidents
+
+try 'accident: a child is killed while its command runs' <<'.'
+$ gather -k -u -j 2 sh -c 'test $1 = a && kill -KILL $PPID && exec sleep 60
+$     echo $1' - ::: a b c 2>err; echo $?
+b
+c
+123
+$ sort err | digits
+gather: N complete, N failed, N killed, N timeout, N incomplete, N unstarted
+gather: item N: incomplete: its client went away after N bytes
+gather: warning: child N ended early: signal N
+.
+
+try 'accident: what a killed child had sent of an item stays unseen' <<'.'
+$ gather -k -u -j 2 sh -c 'test $1 = a && lines 9999 lost &&
+$     kill -KILL $PPID && exec sleep 60; echo $1' - ::: a b 2>/dev/null
+b
+? 123
+.
+
+try 'accident: a child is killed before it has an item' <<'.'
+$ mkfifo list
+$ watched gather -k -j 3 -a list sh -c 'echo $1; echo $G >pid' 2>err >out - &
+$ exec 4>list; echo a >&4; till test -s pid; read pid <pid
+$ ps -A -o pid= -o ppid= | awk -v g=$pid '$2 == g { print $1 }' | sed 2q |
+$     while read child; do kill -KILL $child; done
+$ till sh -c 'test $(grep -c "ended early: signal 9" err) = 2'
+$ printf 'b\nc\n' >&4; exec 4>&-; wait $!; echo $?; cat out; count <err
+0
+a
+b
+c
+2
+.
+
+try 'accident: all children are killed' <<'.'
+$ gather -k -j 1 sh -c 'kill -KILL $PPID; exec sleep 60' - ::: a b 2>&1 |
+$     digits | sort
+gather: N complete, N failed, N killed, N timeout, N incomplete, N unstarted
+gather: fatal: unable to go on: no child is left
+gather: item N: incomplete: its client went away after N bytes
+gather: warning: child N ended early: signal N
+.
+
+try 'accident: a child that is stopped is continued' <<'.'
+$ gather sh -c 'kill -STOP $PPID; echo $1' - ::: a 2>err; digits <err
+a
+gather: warning: child N was stopped: continuing it
+.
+
+try 'accident: gather itself is stopped and continued' <<'.'
+$ watched gather -n 5 sh -c '[ {} = 0 ] && { (sleep 1; kill -CONT $G) 2>&- >&- &
+$     kill -STOP $G; }; lines 9999 {}' | count
+49995
+.
+
+try 'accident: gather is killed, and nothing is left behind' <<'.'
+$ watched gather -j 3 sh -c ': >at$1; for i in 0 1 2; do till test -e at$i
+$     done; [ $1 = 0 ] && kill -KILL $G; sleep 60 | sleep 60' - ::: 0 1 2
+? 137
+.
+
+try 'accident: gather is killed, and so is what ignores TERM' <<'.'
+$ watched gather sh -c 'trap "" TERM; kill -KILL $G
+$     while :; do sleep 1; done' - ::: a
+? 137
+.
+
+try 'accident: gather is killed while it waits for its list' <<'.'
+$ mkfifo list; { echo a; exec sleep 60 2>/dev/null; } >list &
+$ watched gather -j 4 -a list sh -c 'kill -KILL $G'; status=$?
+$ kill $!; exit $status
+? 137
+.
+
+try 'accident: something left behind holds the output open' <<'.'
+$ gather -j 1 sh -c 'echo $1; sleep 60 2>/dev/null & echo $! >>pids' - ::: a b \
+$     2>err; echo $?; kill $(cat pids); fold -s -w 60 err | sed 's/ $//'
+a
+b
+0
+gather: warning: item 0: something it left behind holds its
+output open: ending it there
+gather: warning: item 1: something it left behind holds its
+output open: ending it there
+.
+
+try 'accident: what is left behind may finish what it says' <<'.'
+$ gather sh -c 'lines 100000 $1 &' - ::: a | count
+100000
+.
+
+try 'accident: two gathers at the same time' <<'.'
+$ gather sh -c ': >a$1; till test -e b$1; lines 9999 a$1' - ::: 1 2 3 >a &
+$ gather sh -c ': >b$1; till test -e a$1; lines 9999 b$1' - ::: 1 2 3 >b
+$ wait $!
+$ for x in a b; do for i in 1 2 3; do lines 9999 $x$i; done | cmp - $x; done
+.
+
+try 'accident: one gather in another' <<'.'
+$ gather -n 3 gather -n 2 echo {} | tr '\n' ' '; echo .
+0 0 1 1 2 2 .
+.
+
+# --- The end
+
+echo end >"$dir/now"
+echo "1..$number"
+printf '%s' "$passed passed, $failed failed"
+[ "$skipped" -eq 0 ] || printf '%s' ", $skipped skipped"
+echo
+wait # for the dog to have noticed
+[ "$failed" -eq 0 ]
