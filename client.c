@@ -8,10 +8,7 @@
  */
 #include "protocol.h"
 
-#include <fcntl.h>
 #include <netinet/tcp.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -29,17 +26,15 @@ uint64_t size;         /* bytes of it sent so far */
  * not be had, which it has said. */
 static int dial(void) {
     int one = 1;
-    if ((hb = gethostbyname(hname)) == NULL || hb->h_addrtype != AF_INET) {
-        say("fatal: unable to find host %s", hname);
-        return -1;
-    }
     if (cport == 0 && (svc = getservbyname("ingreslock", "tcp")) != NULL)
         cport = ntohs((uint16_t)svc->s_port);
     memset(&sb, 0, sizeof(sb));
     sb.sin_family = AF_INET;
     sb.sin_port = htons(cport);
-    memcpy(&sb.sin_addr, hb->h_addr_list[0], sizeof(sb.sin_addr));
-    if ((c = socket(AF_INET, SOCK_STREAM, 0)) < 0 ||
+    errno = EADDRNOTAVAIL;
+    if ((hb = gethostbyname(hname)) != NULL && hb->h_addrtype == AF_INET)
+        memcpy(&sb.sin_addr, hb->h_addr_list[0], sizeof(sb.sin_addr));
+    if (hb == NULL || (c = socket(AF_INET, SOCK_STREAM, 0)) < 0 ||
         (connect(c, (struct sockaddr *)&sb, sizeof(sb)) < 0 &&
          (errno != EINTR || !ready(c, POLLOUT, 0)))) {
         say("fatal: unable to connect to %s port %d: %s", hname, (int)cport,
@@ -61,11 +56,9 @@ static int finish(int status) {
     return writen(c, m, sizeof(m)) == sizeof(m) ? 0 : -1;
 }
 
-/*
- * Waits for the reply.  Returns 1, with the next item's number in `which` and
+/* Waits for the reply.  Returns 1, with the next item's number in `which` and
  * its text, zero-terminated, in *text, which the caller frees; 0 for goodbye;
- * -1 when the server is gone, or says what it must not.
- */
+ * -1 when the server is gone, or says what it must not. */
 static int receive(char **text) {
     unsigned char m[HEADER];
     if (readn(c, m, sizeof(m), 0) < sizeof(m)) return -1;
@@ -78,12 +71,11 @@ static int receive(char **text) {
     return readn(c, *text, length, 0) == length ? 1 : -1;
 }
 
-/*
- * The life of a client: connects to the server (hname, cport) as number
+/* The life of a client: connects to the server (hname, cport) as number
  * `child`, asks for items and gives each to the cursor until the server says
  * goodbye.  Returns 0 then, which proves that the server has everything; 1
- * when the connection was lost; -1 if there never was one, which it has said.
- */
+ * when the connection was lost; -1 if there never was one, which it has
+ * said. */
 int client(const unsigned char *token, uint32_t child, cursor *run,
            void *arg) {
     unsigned char m[sizeof(MAGIC) - 1 + TOKEN + HEADER] = MAGIC;
@@ -104,11 +96,9 @@ int client(const unsigned char *token, uint32_t child, cursor *run,
     return more == 0 ? 0 : 1;
 }
 
-/*
- * The client's half of the conversation about an item: sends these bytes, as
+/* The client's half of the conversation about an item: sends these bytes, as
  * many as there are, behind those sent before.  The data stay the caller's.
- * Returns 0, or -1 when the server is gone.
- */
+ * Returns 0, or -1 when the server is gone. */
 int xclient(const void *data, size_t bytes) {
     const unsigned char *p = data;
     unsigned char m[HEADER];
@@ -170,11 +160,9 @@ static void become(char **argv, const char *text, int out, pid_t child) {
         execvp(argv[0], argv);
 }
 
-/*
- * Forks a process that becomes the command.  A second pipe, closed by a
+/* Forks a process that becomes the command.  A second pipe, closed by a
  * successful exec, brings the error of one that failed.  Returns 0, or an
- * errno.
- */
+ * errno. */
 static int start(struct process *p, char **argv, const char *text) {
     int fds[4] = {-1, -1, -1, -1}, error = 0;
     pid_t child = getpid();
@@ -239,12 +227,10 @@ static void end(struct process *p) {
 
 enum verdict { GO_ON, OVER, LATE, LOST };
 
-/*
- * Moves what the process has written into the connection, or else sleeps
- * until something happens to it, its output, the server or the clock.  The
- * time that the server does not read, since its memory is full or its own
- * output stands still, is not the command's fault: the deadline moves by it.
- */
+/* Moves what the process has written into the connection, or else sleeps until
+ * something happens to it, its output, the server or the clock.  The time that
+ * the server does not read, since its memory is full or its own output stands
+ * still, is not the command's fault: the deadline moves by it. */
 static enum verdict step(struct process *p) {
     static unsigned char piece[PIECE];
     double t = now(), by = p->due;
@@ -273,12 +259,10 @@ static enum verdict step(struct process *p) {
     return GO_ON;
 }
 
-/*
- * A cursor: runs a program, `arg` being a struct command, and delivers what
- * it writes to standard output.  An item is over when the program has ended
- * and the pipe is at its end; if some descendant keeps that open, when
- * nothing has come for GRACE seconds.
- */
+/* A cursor: runs a program, `arg` being a struct command, and delivers what it
+ * writes to standard output.  An item is over when the program has ended and
+ * the pipe is at its end; if some descendant keeps that open, when nothing has
+ * come for GRACE seconds. */
 int command(uint32_t item, const char *text, void *arg) {
     const struct command *cmd = arg;
     struct process p = {0};

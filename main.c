@@ -28,9 +28,6 @@
  */
 #include "protocol.h"
 
-#include <fcntl.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -38,39 +35,29 @@
 
 #define MANY ((uint64_t)1 << 50) /* the largest number of bytes we take */
 #define DESCRIPTORS 24           /* used beside those of connections */
-#define STRANGERS 1000           /* connections to spare, if there may be */
 
 /* How an item can end, and the ledger's words for it. */
-enum state {
-    COMPLETE,
-    FAILED,
-    KILLED,
-    TIMEOUT,
-    INCOMPLETE,
-    UNSTARTED,
-    STATES
-};
-static const char *const words[STATES] = {
-    "complete", "failed", "killed", "timeout", "incomplete", "unstarted"};
+enum state { COMPLETE, FAILED, KILLED, TIMEOUT, INCOMPLETE, UNSTARTED };
+static const char *const words[] = {"complete", "failed",     "killed",
+                                    "timeout",  "incomplete", "unstarted"};
 
 static struct {
-    const char *arg[128];   /* by letter: an option's argument, "" if it has
-                             * none; NULL if it was not given */
-    uint64_t cursors;       /* -n, or how many items the command line has */
-    uint64_t bytes;         /* -s: of each synthetic cursor */
-    char **items;           /* those after :::, or NULL */
-    struct command cmd;     /* argv is NULL for the demonstration */
-    char *line;             /* the command, its words with a blank between */
-    FILE *file;             /* where items are read, */
-    char *text;             /* the latest of them, malloc()ed, */
-    size_t room;            /* in so many bytes */
-    uint32_t taken;         /* items taken from the list */
-    int fd;                 /* the ledger, or -1 */
-    struct item *rows;      /* the demonstration's items, with their data */
-    uint32_t count[STATES]; /* items that ended so */
-    int status;             /* gather's own, so far */
-    double epoch;           /* time of day minus now(), seconds */
-    struct rlimit files;    /* RLIMIT_NOFILE as it came, for the children */
+    const char *arg[128]; /* by letter: an option's argument, "" if it has
+                           * none; NULL if it was not given */
+    uint64_t cursors;     /* -n, or how many items the command line has */
+    uint64_t bytes;       /* -s: of each synthetic cursor */
+    char **items;         /* those after :::, or NULL */
+    struct command cmd;   /* argv is NULL for the demonstration */
+    char *line;           /* the command, its words with a blank between */
+    FILE *file;           /* where items are read */
+    char text[ITEM_MAX];  /* the latest of them */
+    uint32_t taken;       /* items taken from the list */
+    int fd;               /* the ledger, or -1 */
+    struct item *rows;    /* the demonstration's items, with their data */
+    unsigned count[6];    /* items that ended so */
+    int status;           /* gather's own, so far */
+    double epoch;         /* time of day minus now(), seconds */
+    struct rlimit files;  /* RLIMIT_NOFILE as it came, for the children */
 } o;
 
 static struct run run;
@@ -106,15 +93,14 @@ static uint64_t number(int opt, const char *usual, uint64_t least,
     return n << shift;
 }
 
-/* The seconds given with an option, a fraction allowed; 0 if it was not. */
-static double seconds(int opt) {
-    const char *arg = o.arg[opt] != NULL ? o.arg[opt] : "0";
-    size_t digits = strspn(arg, "0123456789");
-    if (arg[digits] == '.')
-        digits += 1 + strspn(arg + digits + 1, "0123456789");
-    if (arg[digits] != '\0' || (o.arg[opt] != NULL && strtod(arg, NULL) <= 0))
+/* Seconds, more than 0, a fraction allowed; 0 if there is no argument. */
+static double seconds(const char *arg) {
+    char *end;
+    if (arg == NULL) return 0;
+    double t = strtod(arg, &end);
+    if (arg[strspn(arg, "0123456789.")] != '\0' || *end != '\0' || t <= 0)
         fatal("understand ", arg, "not a number of seconds");
-    return strtod(arg, NULL);
+    return t;
 }
 
 /* Refuses those of some options that were given. */
@@ -125,8 +111,8 @@ static void refuse(const char *these, const char *why) {
     }
 }
 
-/* Makes the command what it has to be: an item that is mentioned nowhere goes
- * last, unless items are but numbers.  And writes it in one line. */
+/* Sets the command: an item that it does not mention goes last, unless items
+ * are but numbers.  And writes it in one line. */
 static void set_command(char **argv, int n) {
     static char braces[] = "{}";
     int mentioned = o.arg['n'] != NULL;
@@ -163,7 +149,7 @@ static void command_line(int argc, char **argv) {
     run.files = o.arg['o'];
     o.cursors = number('n', "20", 0, NONE);
     o.bytes = number('s', "1M", 0, MANY);
-    o.cmd.seconds = seconds('t');
+    o.cmd.seconds = seconds(o.arg['t']);
     for (n = optind; n < argc && strcmp(argv[n], ":::") != 0;) n++;
     if (n < argc) {
         o.items = argv + n + 1;
@@ -188,58 +174,47 @@ static void command_line(int argc, char **argv) {
     if (run.ready && o.cursors < (uint64_t)run.jobs) run.jobs = (int)o.cursors;
 }
 
-/* Reads an item into o.text.  Returns its length; -1 at the end of the list,
- * -2 after an error, which it has said. */
-static long read_text(void) {
+/* Reads an item into o.text.  Returns its length, or -1 at the end of the list
+ * or, with *bad set to the reason, if there is no item to be had. */
+static long read_text(const char **bad) {
     int byte, separator = o.arg['0'] != NULL ? '\0' : '\n';
-    const char *bad = NULL;
-    size_t n = 0;
-    for (;;) {
-        while ((byte = getc_unlocked(o.file)) == EOF && ferror(o.file) &&
-               (errno == EAGAIN || errno == EINTR)) {
+    long n = 0;
+    while (*bad == NULL && (byte = getc_unlocked(o.file)) != separator) {
+        if (byte == EOF && ferror(o.file) && errno == EAGAIN) {
             ready(fileno(o.file), POLLIN, 0);
             clearerr(o.file);
+            continue;
         }
-        if (byte == EOF && ferror(o.file)) bad = strerror(errno);
-        if (bad != NULL || byte == EOF || byte == separator) break;
-        if (n == o.room) {
-            char *more = realloc(o.text, o.room = 2 * n + 128);
-            if (more == NULL) break;
-            o.text = more;
-        }
-        o.text[n++] = (char)byte;
-        if (byte == '\0') bad = "it contains a NUL byte";
-        if (n > ITEM_MAX) bad = "it is longer than 1 MiB";
+        if (byte == EOF && ferror(o.file)) *bad = strerror(errno);
+        if (byte == EOF) return *bad != NULL || n == 0 ? -1 : n;
+        if (byte == '\0') *bad = "it contains a NUL byte";
+        if (n == ITEM_MAX) *bad = "it is longer than 1 MiB";
+        if (*bad == NULL) o.text[n++] = (char)byte;
     }
-    if (byte == separator || (byte == EOF && n > 0 && bad == NULL))
-        return (long)n;
-    if (byte == EOF && bad == NULL) return -1;
-    say("fatal: unable to take item %u: %s", (unsigned)o.taken,
-        bad != NULL ? bad : strerror(ENOMEM));
-    return -2;
+    return *bad != NULL ? -1 : n;
 }
 
 /* The list: see run.next. */
 static int next(struct item *item) {
-    char digits[16];
-    const char *text = digits;
+    const char *bad = NULL, *text = o.text;
     long n = -1;
-    if (o.items != NULL) {
-        if ((text = *o.items) != NULL) n = (long)strlen(*o.items++);
-    } else if (!run.ready) {
-        n = read_text();
-        text = o.text;
+    if (!run.ready) {
+        n = read_text(&bad);
+    } else if (o.taken < o.cursors && o.items == NULL) {
+        n = sprintf(o.text, "%u", (unsigned)o.taken);
     } else if (o.taken < o.cursors) {
-        n = snprintf(digits, sizeof(digits), "%u", (unsigned)o.taken);
+        text = o.items[o.taken];
+        n = (long)strlen(text);
     }
-    if (n < 0) return n == -1 ? 0 : -1;
-    item->length = (size_t)n;
-    if (o.taken == NONE || n > (long)ITEM_MAX ||
-        (item->text = calloc(item->length + 1, 1)) == NULL) {
-        say("fatal: unable to take item %u", (unsigned)o.taken);
-        return -1;
-    }
-    if (n > 0) memcpy(item->text, text, item->length);
+    if (n > ITEM_MAX) bad = "it is longer than 1 MiB";
+    if (n >= 0 && o.taken == NONE) bad = "there are too many";
+    if (n >= 0 && bad == NULL &&
+        (item->text = calloc((size_t)n + 1, 1)) == NULL)
+        bad = strerror(errno);
+    if (bad != NULL)
+        say("fatal: unable to take item %u: %s", (unsigned)o.taken, bad);
+    if (n < 0 || bad != NULL) return bad != NULL ? -1 : 0;
+    memcpy(item->text, text, item->length = (size_t)n);
     o.taken++;
     return 1;
 }
@@ -276,8 +251,7 @@ static uint64_t checksum(uint32_t item, const void *data, uint64_t bytes) {
     return sum ^ (sums << 32 | sums >> 32);
 }
 
-/* Writes to the ledger.  A run goes on without it, since its data are good,
- * but it has failed. */
+/* Writes to the ledger.  A run goes on without it, but has failed. */
 static void note(const char *line) {
     if (o.fd < 0 || writen(o.fd, line, strlen(line)) == strlen(line)) return;
     say("fatal: unable to write %s: %s", o.arg['l'], strerror(errno));
@@ -315,7 +289,7 @@ static void worse(int status) {
 
 /* An item's last word: see run.done. */
 static void done(struct item *item) {
-    static const int statuses[STATES] = {0, 123, 125, 124, 123, 0};
+    static const int statuses[] = {0, 123, 125, 124, 123, 0};
     int st = item->status, value = -1;
     enum state state = FAILED;
     if (item->tries == 0 || st == STATUS_LOST)
@@ -349,38 +323,31 @@ static void tick(const struct run *r, const struct item *turn) {
     if (ioctl(2, TIOCGWINSZ, &w) == 0 && w.ws_col > 0) columns = w.ws_col;
 #endif
     if (r->ready || r->listed)
-        snprintf(total, sizeof(total), "/%lu",
-                 (unsigned long)(r->ready ? o.cursors : r->given));
+        snprintf(total, sizeof(total), "/%u",
+                 r->ready ? (unsigned)o.cursors : (unsigned)r->given);
     if (turn != NULL)
         snprintf(wait, sizeof(wait), ", waiting for item %u",
                  (unsigned)turn->which);
-    int n = snprintf(line, 200, "%lu%s items, %.1f MB, %.1f MB/s%s",
-                     (unsigned long)o.count[COMPLETE], total,
-                     (double)r->bytes / 1e6, rate,
+    int n = snprintf(line, 200, "%u%s items, %.1f MB, %.1f MB/s%s",
+                     o.count[COMPLETE], total, (double)r->bytes / 1e6, rate,
                      r->writing ? ", standard output is slow" : wait);
     strcpy(line + (n < columns ? n : columns - 1), "\033[K\r");
     writen(2, line, strlen(line));
 }
 
-/*
- * The demonstration's report.  A cursor is right if its size and the checksum
- * of its array are those that the parent computes for itself.
- */
+/* The demonstration's report.  A cursor is right if its size and its array's
+ * checksum are those that the parent computes for itself. */
 static void table(double took) {
     uintmax_t total = 0, right = 0;
-    printf(
-        "which      pid        bytes   seconds  checksum          status\n");
+    puts("which      pid        bytes   seconds  checksum          status");
     for (uint32_t i = 0; i < run.given; i++) {
         struct item *row = &o.rows[i];
         uint64_t sum = checksum(i, row->data, row->bytes);
         int good = row->status == 0 && row->bytes == o.bytes &&
                    sum == checksum(i, NULL, o.bytes);
-        printf("%5lu %8ld %12ju %9.6f  %016jx  %s\n", (unsigned long)i,
+        printf("%5u %8ld %12ju %9.6f  %016jx  %s\n", (unsigned)i,
                (long)row->pid, (uintmax_t)row->bytes, row->took,
-               (uintmax_t)sum,
-               good               ? "complete"
-               : row->status == 0 ? "wrong"
-                                  : "incomplete");
+               (uintmax_t)sum, good ? "complete" : "incomplete or wrong");
         total += row->bytes;
         right += (unsigned)good;
     }
@@ -391,76 +358,69 @@ static void table(double took) {
     if (right != o.cursors) worse(123);
 }
 
-/* Accounts for the items that the run did not reach, unless others would have
- * to be waited for, and says how it went if it did not go well. */
+/* Accounts for the items that the run did not reach, unless that means to wait
+ * for somebody, and says how it went if it did not go well. */
 static void summary(void) {
     struct item item;
     struct stat st;
+    int known =
+        run.ready || (fstat(fileno(o.file), &st) == 0 && S_ISREG(st.st_mode));
     memset(&item, 0, sizeof(item));
-    while (!run.listed &&
-           (run.ready ||
-            (fstat(fileno(o.file), &st) == 0 && S_ISREG(st.st_mode))) &&
-           next(&item) > 0) {
+    while (!run.listed && known && next(&item) > 0) {
         item.which = run.given++;
         done(&item);
         free(item.text);
     }
     char line[200] = "";
-    for (int i = 0; i < STATES; i++)
-        sprintf(line + strlen(line), "%s%u %s", i > 0 ? ", " : "",
-                (unsigned)o.count[i], words[i]);
+    for (int i = 0; i < 6; i++)
+        sprintf(line + strlen(line), "%s%u %s", i > 0 ? ", " : "", o.count[i],
+                words[i]);
     if (o.count[COMPLETE] < run.given || run.verbose) say("%s", line);
 }
 
-/* Sees to it that 0, 1 and 2 are in use, so that nothing else ends up there.
- * What came in closed is opened the wrong way round: using it fails. */
+/* Sees to it that 0, 1 and 2 are in use, so that nothing else ends up there:
+ * what came in closed is a directory now, and using it fails. */
 static void occupy(void) {
-    for (int fd = 0; fd < 3; fd++)
-        if (fcntl(fd, F_GETFD) < 0 &&
-            open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) < 0)
-            (void)open("/", O_RDONLY); /* there may be no /dev */
+    int fd;
+    while ((fd = open("/", O_RDONLY)) >= 0 && fd < 3) continue;
+    close(fd);
 }
 
-/* Raises the limit of descriptors to what jobs need and some strangers take;
- * or lowers the jobs to what it allows. */
+/* Raises the limit of descriptors as far as may be, for jobs and strangers; or
+ * lowers the jobs to what it allows. */
 static void afford(void) {
     int each = run.files != NULL ? 2 : 1; /* descriptors of a job */
-    rlim_t want = (rlim_t)(run.jobs * each + STRANGERS);
-    run.limit = run.jobs + STRANGERS;
-    if (getrlimit(RLIMIT_NOFILE, &o.files) < 0) return;
-    struct rlimit r = o.files;
-    if (r.rlim_cur < want) r.rlim_cur = r.rlim_max < want ? r.rlim_max : want;
+    getrlimit(RLIMIT_NOFILE, &o.files);
+    struct rlimit r = {o.files.rlim_max, o.files.rlim_max};
     if (setrlimit(RLIMIT_NOFILE, &r) < 0) r = o.files;
-    if (r.rlim_cur >= want) return;
-    run.limit = ((int)r.rlim_cur - DESCRIPTORS) / each;
+    run.limit = r.rlim_cur < 1 << 20 ? (int)r.rlim_cur : 1 << 20;
+    run.limit = (run.limit - DESCRIPTORS) / each;
     if (run.limit < 2) fatal("run", "", "too few file descriptors");
-    if (run.jobs > run.limit - run.limit / 4) {
-        run.jobs = run.limit - run.limit / 4;
-        say("warning: file descriptors allow only %d jobs", run.jobs);
-    }
+    if (run.jobs <= run.limit - run.limit / 4) return;
+    run.jobs = run.limit - run.limit / 4;
+    say("warning: file descriptors allow only %d jobs", run.jobs);
 }
 
 /* Forks the children, or as many as there may be. */
 static void fork_children(void) {
     pid_t parent = getpid();
     for (int k = 0; k < run.jobs; k++) {
-        int pid = child_fork();
-        if (pid == 0) { /* the whole life of a child */
-            close(s);
-            cport = sport;
-            setrlimit(RLIMIT_NOFILE, &o.files);
-            int r =
-                client(run.token, (uint32_t)k, run.keep ? synthetic : command,
-                       run.keep ? (void *)&o.bytes : (void *)&o.cmd);
-            if (r < 0 && getppid() == parent) kill(parent, SIGUSR1);
-            _exit(r != 0);
-        }
-        if (pid < 0 && k == 0) fatal("fork", "", strerror(errno));
+        int r, pid = child_fork();
         if (pid < 0) {
-            say("warning: only %d jobs: unable to fork: %s", k,
-                strerror(errno));
+            if (k == 0) fatal("fork", "", strerror(errno));
+            say("warning: unable to fork: %s: %d jobs", strerror(errno), k);
             run.jobs = k;
         }
+        if (pid != 0) continue;
+        close(s); /* from here on the life of a child */
+        cport = sport;
+        setrlimit(RLIMIT_NOFILE, &o.files);
+        if (run.keep)
+            r = client(run.token, (uint32_t)k, synthetic, &o.bytes);
+        else
+            r = client(run.token, (uint32_t)k, command, &o.cmd);
+        if (r < 0 && getppid() == parent) kill(parent, SIGUSR1);
+        _exit(r != 0);
     }
 }
 

@@ -25,22 +25,24 @@
  *            text as payload (at most ITEM_MAX bytes); or which = NONE and
  *            size 0: everything has been received, goodbye.
  *
- * End of file or a reset is never an answer: before the end message it makes
- * the item incomplete, before the goodbye it makes the client fail.  A server
- * sends nothing while an item runs, so a client whose socket is readable
- * meanwhile has lost its server.  The numbers below are the interface between
- * versions: none may ever mean anything else.
+ * End of file or a reset is no answer: before the end message it makes the
+ * item incomplete, before the goodbye it makes the client fail.  While an item
+ * runs the server is silent, so a readable socket means that it has gone.  No
+ * number below may ever mean anything else.
  */
 #ifndef PROTOCOL_H
 #define PROTOCOL_H
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
 #include <time.h>
@@ -183,12 +185,10 @@ static inline int ready(int fd, short events, double by) {
     return n > 0;
 }
 
-/*
- * Moves n bytes, into `in` or else from `out`, however they are cut, whatever
+/* Moves n bytes, into `in` or else from `out`, however they are cut, whatever
  * signals arrive, and whether or not fd blocks; not after `by` (of now(), 0
  * for no limit).  Returns how many have moved.  Fewer than n: errno says why,
- * and 0 means end of file.
- */
+ * and 0 means end of file. */
 static inline size_t move(int fd, unsigned char *in, const unsigned char *out,
                           size_t n, double by) {
     short event = in != NULL ? POLLIN : POLLOUT;

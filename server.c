@@ -16,11 +16,8 @@
  */
 #include "protocol.h"
 
-#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -56,7 +53,7 @@ static struct {
     uint32_t open;        /* how many there are */
     struct item **first;  /* by child: the item it will run first, or NULL */
     int promised;         /* how many such items there are */
-    struct item *waiting; /* those for any client, by number */
+    struct item *waiting; /* those for any client */
     struct item *turn;    /* may be written to standard output; the first that
                            * is open or, without order, whoever took it */
     int flushing;         /* a thread writes it for its owner */
@@ -81,12 +78,10 @@ static int no_server(const char *port, const char *why) {
     return -1;
 }
 
-/*
- * Opens the listening socket on host hname.  The port is a service or a
+/* Opens the listening socket on host hname.  The port is a service or a
  * number; NULL stands for the well-known service or, if that is unknown or
  * taken, for whichever port the kernel picks.  Sets s, sa, ha, svs, sport.
- * Returns 0, or -1 when it could not, which it has said.
- */
+ * Returns 0, or -1 when it could not, which it has said. */
 int server_open(const char *port) {
     const char *name = port != NULL ? port : "ingreslock";
     unsigned long n = strtoul(name, NULL, 10);
@@ -232,8 +227,8 @@ static int place(struct conn *cn, size_t n) {
     return out;
 }
 
-/* Writes what an item holds, to its file or to standard output.  Returns 0 if
- * that failed; then the run has been aborted. */
+/* Writes what an item holds where it belongs.  Returns 0 if that failed; then
+ * the run has been aborted. */
 static int put(struct item *item) {
     int fd = item->fd >= 0 ? item->fd : 1, error = 0;
     if (item->held == 0) return 1;
@@ -320,8 +315,7 @@ static size_t hear(struct conn *cn, void *buf, size_t n) {
     return got;
 }
 
-/* Takes the n bytes of a data message.  Returns 0 when not all of them came,
- * or could be put where they belong. */
+/* Takes the n bytes of a data message.  Returns 0 if not all could be had. */
 static int receive(struct conn *cn, size_t n) {
     struct item *item = cn->item;
     int ok = 1;
@@ -346,29 +340,21 @@ static int converse(struct conn *cn) {
     struct item *item = cn->item;
     while (hear(cn, m, HEADER) == HEADER) {
         uint32_t w = get32(m), n = get32(m + 4);
-        if (w == item->which && n > 0 && n <= DATA_MAX) {
-            if (!receive(cn, n)) break;
-        } else if (w == (item->which | END) && n == 12 &&
-                   hear(cn, m + HEADER, 12) == 12 &&
-                   get32(m + 8) <= STATUS_MAX &&
-                   get32(m + 12) == (uint32_t)(item->bytes >> 32) &&
-                   get32(m + 16) == (uint32_t)item->bytes) {
+        if (w == item->which && n > 0 && n <= DATA_MAX && receive(cn, n))
+            continue;
+        if (w == (item->which | END) && n == 12 && hear(cn, m + 8, 12) == 12 &&
+            ((uint64_t)get32(m + 12) << 32 | get32(m + 16)) == item->bytes &&
+            get32(m + 8) <= STATUS_MAX)
             return (int)get32(m + 8);
-        } else {
-            say("warning: item %u: its client broke the protocol",
-                (unsigned)item->which);
-            break;
-        }
+        break;
     }
     return STATUS_LOST;
 }
 
 /* Has an item run, afresh, by the first client that is free. */
 static void put_back(struct item *item) {
-    struct item **p = &q.waiting;
-    while (*p != NULL && (*p)->which < item->which) p = &(*p)->later;
-    item->later = *p;
-    *p = item;
+    item->later = q.waiting;
+    q.waiting = item;
     item->waiting = 1;
     item->owner = NULL;
     release(item);
@@ -419,8 +405,8 @@ static void finish(struct conn *cn, int status) {
     flush();
 }
 
-/* Takes an item from the list; run->reading keeps other threads away, and the
- * items in order.  Returns NULL at the end. */
+/* Takes an item from the list; run->reading keeps the others out, and items in
+ * order.  Returns NULL at the end. */
 static struct item *list_item(void) {
     struct item *item = calloc(1, sizeof(*item));
     q.run->reading = 1;
@@ -493,8 +479,8 @@ static int reply(struct conn *cn, const struct item *item) {
     return ok;
 }
 
-/* Has the connection's item run.  Returns 0 when the client is gone; if that
- * was so before, the item is for somebody else. */
+/* Has an item run.  Returns 0 if the client is gone; if it was so before, the
+ * item is for somebody else. */
 static int attempt(struct conn *cn) {
     struct item *item = cn->item;
     int status = STATUS_LOST;
@@ -514,22 +500,19 @@ static int attempt(struct conn *cn) {
  * belong here; the run goes on as if nobody had come. */
 static int opening(struct conn *cn) {
     unsigned char m[4 + TOKEN + HEADER] = {0}, differ = 0;
-    const char *why = NULL;
     unlock();
     size_t got = readn(cn->fd, m, sizeof(m), now() + OPENING);
     lock();
     for (int i = 0; i < TOKEN; i++) /* in a time that tells nothing */
         differ |= (unsigned char)(m[4 + i] ^ q.run->token[i]);
     cn->child = get32(m + 4 + TOKEN);
-    if (got < sizeof(m))
-        why = "it did not open the conversation";
-    else if (memcmp(m, MAGIC, 4) != 0 || differ != 0)
-        why = "wrong token";
-    else if (cn->child != NONE && child_pid(cn->child) == 0)
-        why = "no such child";
-    if (why != NULL && !ended() && q.strangers++ < WARNINGS)
-        say("warning: refused a stranger: %s", why);
-    return why == NULL;
+    if (got == sizeof(m) && memcmp(m, MAGIC, 4) == 0 && differ == 0 &&
+        (cn->child == NONE || child_pid(cn->child) != 0))
+        return 1;
+    if (!ended() && q.strangers++ < WARNINGS)
+        say("warning: refused a stranger: %s",
+            got == sizeof(m) ? "wrong token" : "no opening");
+    return 0;
 }
 
 /* The thread of a connection: the server's half of the conversation. */
@@ -612,8 +595,8 @@ static void heed_signals(void) {
             signal_run(sig);
 }
 
-/* Collects the children that have ended.  What was running there is told by
- * the connection; what was meant for them is for others, if any are left. */
+/* Collects the children that have ended.  What ran there their connection
+ * tells; what they were promised is for others, if any are left. */
 static void heed_children(void) {
     int k, st;
     while ((k = child_reap(&st)) >= 0) {
@@ -657,13 +640,11 @@ static void watch(double by) {
     if (q.run->interval > 0) q.run->tick(q.run, q.turn);
 }
 
-/*
- * Serves until every item is over, or the run has been aborted, and all
+/* Serves until every item is over, or the run has been aborted, and all
  * children are gone.  The caller has opened the socket, forked run->jobs
  * children and no thread.  Returns 0 if the list was run to its end, else -1;
- * the results in the run say more.  Then a thread may be left that waits for
- * a slow list or reader: the lock stays taken, so it does nothing more.
- */
+ * the results in the run say more.  Then a thread may be left that waits for a
+ * slow list or reader: the lock stays taken, so it does nothing more. */
 int server(struct run *run) {
     struct item *item = NULL;
     double deadline = 0;

@@ -15,9 +15,6 @@
  */
 #include "protocol.h"
 
-#include <fcntl.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <sys/wait.h>
 
 #define SIGNALS 64 /* no system tried has one with a larger number */
@@ -69,12 +66,10 @@ static int open_self(void) {
     return 0;
 }
 
-/*
- * Puts this process in a known state, whatever it inherited: nothing blocked,
+/* Puts this process in a known state, whatever it inherited: nothing blocked,
  * SIGPIPE ignored (a write says EPIPE), the rest of `caught` handled.  HUP,
  * INT, QUIT and TERM stay ignored if they came so, as nohup and shells without
- * job control expect.  Returns 0, or -1 with errno set.
- */
+ * job control expect.  Returns 0, or -1 with errno set. */
 int signals_init(void) {
     struct sigaction old;
     sigset_t none;
@@ -121,12 +116,10 @@ void signals_die(int sig) {
     _exit(128 + sig);
 }
 
-/*
- * Forks the next child by number.  Returns in both like fork().  The child
+/* Forks the next child by number.  Returns in both like fork().  The child
  * leads a process group: a signal from the terminal, or to gather's group,
- * reaches the parent alone, which decides.  Signals wait until the child has
- * a pipe of its own, so that none of its own goes to the parent.
- */
+ * reaches the parent alone, which decides.  Signals wait until the child has a
+ * pipe of its own, so that none of its own goes to the parent. */
 int child_fork(void) {
     struct kid *more = realloc(kids, (size_t)(forked + 1) * sizeof(*more));
     sigset_t all, old;
@@ -154,12 +147,10 @@ int child_fork(void) {
 /* The process that is child k, 0 if it is none of ours; for any thread. */
 pid_t child_pid(uint32_t k) { return k < (uint32_t)forked ? kids[k].pid : 0; }
 
-/*
- * Collects a child that ended.  Returns its number, with *status as waitpid()
- * sets it; -1 if there is none for now.  One that was stopped is continued:
- * it would keep its item for ever, and no terminal can have meant it.  The
- * search begins where the last one ended, as they die in about that order.
- */
+/* Collects a child that ended.  Returns its number, with *status as waitpid()
+ * sets it; -1 if there is none for now.  One that was stopped is continued: it
+ * would keep its item for ever, and no terminal can have meant it.  The search
+ * begins where the last one ended, as they die in about that order. */
 int child_reap(int *status) {
     static int k;
     pid_t pid;

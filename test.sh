@@ -17,7 +17,7 @@
 #     $ gather -n 2 no-such-command
 #     output, as it has to be
 #     ! item 0: what gather has to say, after `gather: `, on standard error
-#     2 another line on standard error
+#     2> another line on standard error
 #     = 0 1 0 0 0 0
 #     ? 127
 #     .
@@ -208,7 +208,7 @@ try() {
         '@ '*) need=${text#*: } lack=${text%%: *} ;;
         '$ '*) script=$script$text$nl ;;
         '! '*) err="${err}gather: $text$nl" ;;
-        '2 '*) err=$err$text$nl ;;
+        '2> '*) err=$err${text#?}$nl ;;
         '? '*) status=$text ;;
         '= '*)
             # shellcheck disable=SC2086 # six numbers
@@ -346,7 +346,7 @@ $ gather -k -j 1 sh -c '{}' ::: 'exit 3' 'kill -KILL $$' 'exit 4'
 
 try 'precedence: 124 outranks 125' <<'.'
 $ kill='kill -KILL $$'
-$ gather -k -j 1 -t 1 sh -c '{}' ::: "$kill" 'exec sleep 60' "$kill"
+$ gather -k -j 1 -t 0.5 sh -c '{}' ::: "$kill" 'exec sleep 60' "$kill"
 ! item 0: signal 9
 ! item 1: timed out
 ! item 2: signal 9
@@ -358,7 +358,7 @@ try 'precedence: 126 and 127 outrank 124' <<'.'
 $ echo >text
 $ printf '#!/bin/sh\nexec sleep 60\n' >long; chmod +x long
 $ for c in ./text nothing; do
-$     gather -k -j 1 -t 1 {} ::: ./long $c ./long 2>/dev/null; echo $?
+$     gather -k -j 1 -t 0.2 {} ::: ./long $c ./long 2>/dev/null; echo $?
 $ done
 126
 127
@@ -515,14 +515,14 @@ a
 for n in 65536 99999 -1 1x; do
     try "-p $n: no such port" <<.
 \$ gather -p $n echo ::: a
-! fatal: unable to find port $n: no service, no number
+! fatal: unable to listen on 127.0.0.1 port $n: no such service, and no number
 ? 1
 .
 done
 
 try '-p: a service that nobody knows' <<'.'
 $ gather -p no-such-service echo ::: a
-! fatal: unable to find port no-such-service: no service, no number
+! fatal: unable to listen on 127.0.0.1 port no-such-service: no such service, and no number
 ? 1
 .
 
@@ -555,8 +555,8 @@ $ sed -n 's/.*listening on 127.0.0.1 port //p' err | sort -u | count
 try '-v: tells what happens' <<'.'
 $ gather -v -j 1 echo ::: a b 2>&1 >/dev/null | sed 's/port [0-9]*/port N/'
 gather: listening on 127.0.0.1 port N
-gather: connected; threads running: 1, children: 1
-gather: operation complete: 2 items, 4 bytes
+gather: connected; threads: 1, children: 1
+gather: 2 complete, 0 failed, 0 killed, 0 timeout, 0 incomplete, 0 unstarted
 .
 
 try '-v: children are as many as items, if these are fewer than jobs' <<'.'
@@ -659,8 +659,8 @@ try 'demonstration: the running commentary is not in the table' <<'.'
 $ gather -v -n 2 -j 1 -s 10 2>err >table; total table; digits <err
 2 of 2 cursors complete and right, 20 of 20 bytes
 gather: listening on N.N.N.N port N
-gather: connected; threads running: N, children: N
-gather: operation complete: N items, N bytes
+gather: connected; threads: N, children: N
+gather: N complete, N failed, N killed, N timeout, N incomplete, N unstarted
 .
 
 # --- Where items come from
@@ -813,7 +813,7 @@ try 'items: standard input is read as it is needed' <<'.'
 $ { echo one; till grep one got >&2; echo two; } | gather echo >got; cat got
 one
 two
-2 one
+2> one
 .
 
 try 'items: half a line waits for its other half' <<'.'
@@ -927,8 +927,8 @@ try 'command: its standard error is that of gather, not mixed with output' <<'.'
 $ gather -j 1 sh -c 'echo out $1; echo error $1 >&2' - ::: a b
 out a
 out b
-2 error a
-2 error b
+2> error a
+2> error b
 .
 
 try 'command: its standard error does not wait for its end' <<'.'
@@ -1130,7 +1130,7 @@ $     awk '{ n[$1]++ } END { print n["a"], n["b"], n["early"] + 0 }'
 try 'output: a slow reader' <<'.'
 $ gather -m 100k -n 5 lines 50000 {} | {
 $     i=0; while [ $((i += 1)) -le 100 ]; do read line; echo "$line"; done
-$     sleep 1; dd bs=100 count=1000 2>/dev/null; sleep 1; cat
+$     sleep 1; dd bs=100 count=1000 2>/dev/null; cat
 $ } >got
 $ for i in 0 1 2 3 4; do lines 50000 $i; done | cmp - got
 .
@@ -1448,8 +1448,8 @@ $ echo $?; ls
 .
 
 try 'time: that of a slow reader does not count' <<'.'
-$ gather -t $((DEADLINE / 20 + 1)) lines 100000 ::: a | {
-$     sleep $((DEADLINE / 20 + 2)); cat; } >got
+$ gather -t $(((DEADLINE + 19) / 20)) lines 100000 ::: a | {
+$     sleep $(((DEADLINE + 19) / 20 + 1)); cat; } >got
 $ lines 100000 a | cmp - got
 .
 
@@ -1487,8 +1487,8 @@ $ gather -n 1 -o f{} sh -c 'echo new; till grep new f0.part >&2; cat f0 >&2'
 $ cat f0; ls
 new
 f0
-2 new
-2 old
+2> new
+2> old
 .
 
 try 'files: a .part of an earlier run is overwritten' <<'.'
@@ -1498,7 +1498,7 @@ f0
 .
 
 try 'files: a failed item leaves none' <<'.'
-$ gather -k -o f{} sh -c 'echo $1; {}' - ::: true false 'kill -KILL $$'; ls
+$ gather -k -j 1 -o f{} sh -c 'echo $1; {}' - ::: true false 'kill -KILL $$'; ls
 f0
 ! item 1: exit 1
 ! item 2: signal 9
@@ -1574,7 +1574,7 @@ Seq Host Starttime JobRuntime Send Receive Exitval Signal Command State
 .
 
 try 'ledger: a line for every item, in order' <<'.'
-$ gather -k -l log sh -c '{}' ::: true 'echo four' 'exit 7' 'kill -KILL $$'
+$ gather -k -j 1 -l log sh -c ::: true 'echo four' 'exit 7' 'kill -KILL $$'
 $ row '2,$'
 four
 0|:|0|0|0|0|sh -c true|complete
@@ -1784,14 +1784,11 @@ $ kill $!; exit $status
 .
 
 try 'accident: something left behind holds the output open' <<'.'
-$ gather -j 1 sh -c 'echo $1; sleep 60 2>/dev/null & echo $! >>pids' - ::: a b \
-$     2>err; echo $?; kill $(cat pids); fold -s -w 60 err | sed 's/ $//'
+$ gather sh -c 'echo $1; sleep 60 2>/dev/null & echo $! >pid' - ::: a 2>err
+$ echo $?; kill $(cat pid); fold -s -w 60 err | sed 's/ $//'
 a
-b
 0
 gather: warning: item 0: something it left behind holds its
-output open: ending it there
-gather: warning: item 1: something it left behind holds its
 output open: ending it there
 .
 
