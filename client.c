@@ -46,22 +46,16 @@ static int dial(void) {
     return 0;
 }
 
-/* Sends the end of the item.  Returns 0, or -1 when the server is gone. */
-static int finish(int status) {
-    unsigned char m[HEADER + 12];
-    header(m, which | END, 12);
-    put32(m + 8, (uint32_t)status);
-    put32(m + 12, (uint32_t)(size >> 32));
-    put32(m + 16, (uint32_t)size);
-    return writen(c, m, sizeof(m)) == sizeof(m) ? 0 : -1;
-}
-
-/* Waits for the reply.  Returns 1, with the next item's number in `which` and
- * its text, zero-terminated, in *text, which the caller frees; 0 for goodbye;
- * -1 when the server is gone, or says what it must not. */
-static int receive(char **text) {
+/* Sends n bytes that ask for an item, and waits for the reply.  Returns 1,
+ * with the number in `which` and the text, zero-terminated, in *text, which
+ * the caller frees; 0 for goodbye; -1 when the server is gone, or makes no
+ * sense.
+ */
+static int ask(const void *request, size_t n, char **text) {
     unsigned char m[HEADER];
-    if (readn(c, m, sizeof(m), 0) < sizeof(m)) return -1;
+    *text = NULL;
+    if (writen(c, request, n) < n || readn(c, m, HEADER, 0) < HEADER)
+        return -1;
     which = get32(m);
     uint32_t length = get32(m + 4);
     if (which == NONE && length == 0) return 0;
@@ -72,26 +66,27 @@ static int receive(char **text) {
 }
 
 /* The life of a client: connects to the server (hname, cport) as number
- * `child`, asks for items and gives each to the cursor until the server says
- * goodbye.  Returns 0 then, which proves that the server has everything; 1
- * when the connection was lost; -1 if there never was one, which it has
- * said. */
+ * `child`, gives items to the cursor until the server says goodbye.  Returns 0
+ * then: the server has everything; 1 if the connection was lost; -1 if there
+ * never was one, which it has said. */
 int client(const unsigned char *token, uint32_t child, cursor *run,
            void *arg) {
-    unsigned char m[sizeof(MAGIC) - 1 + TOKEN + HEADER] = MAGIC;
-    char *text = NULL;
+    unsigned char m[4 + TOKEN + HEADER] = MAGIC;
+    char *text;
     if (dial() < 0) return -1;
     memcpy(m + 4, token, TOKEN);
     header(m + 4 + TOKEN, child, 0);
-    int more = writen(c, m, sizeof(m)) == sizeof(m) ? receive(&text) : -1;
+    int more = ask(m, sizeof(m), &text);
     while (more > 0) {
         size = 0;
         int status = run(which, text, arg);
         free(text);
-        text = NULL;
-        more = status >= 0 && finish(status) == 0 ? receive(&text) : -1;
+        header(m, which | END, 12);
+        put32(m + 8, (uint32_t)status);
+        put32(m + 12, (uint32_t)(size >> 32));
+        put32(m + 16, (uint32_t)size);
+        more = status < 0 ? -1 : ask(m, HEADER + 12, &text);
     }
-    free(text);
     close(c);
     return more == 0 ? 0 : 1;
 }
@@ -141,9 +136,8 @@ struct process {
     double silent; /* since when (of now()) nothing has happened */
 };
 
-/* In the process that becomes the command: nothing to read, the pipe to write
- * to, arguments, environment, and go.  Returns only if that failed, with
- * errno set. */
+/* Becomes the command: nothing to read, the pipe to write to, arguments,
+ * environment, and go.  Returns only if that failed, with errno set. */
 static void become(char **argv, const char *text, int out, pid_t child) {
     char digits[16];
     int empty[2];
@@ -160,9 +154,8 @@ static void become(char **argv, const char *text, int out, pid_t child) {
         execvp(argv[0], argv);
 }
 
-/* Forks a process that becomes the command.  A second pipe, closed by a
- * successful exec, brings the error of one that failed.  Returns 0, or an
- * errno. */
+/* Forks the command.  A second pipe, closed by a successful exec, brings the
+ * error of one that failed.  Returns 0, or an errno. */
 static int start(struct process *p, char **argv, const char *text) {
     int fds[4] = {-1, -1, -1, -1}, error = 0;
     pid_t child = getpid();

@@ -256,7 +256,6 @@ static void note(const char *line) {
     if (o.fd < 0 || writen(o.fd, line, strlen(line)) == strlen(line)) return;
     say("fatal: unable to write %s: %s", o.arg['l'], strerror(errno));
     run.failed = 1;
-    close(o.fd);
     o.fd = -1;
 }
 
@@ -315,7 +314,7 @@ static void tick(const struct run *r, const struct item *turn) {
     char line[256], total[16] = "", wait[40] = "";
     double t = now(), rate = (double)(r->bytes - before) / 1e6 / (t - last);
     int columns = 80;
-    if (t - last < r->interval) return;
+    if (t - last < 0.1) return;
     before = r->bytes;
     last = t;
 #ifdef TIOCGWINSZ /* not in POSIX, but wherever terminals are windows */
@@ -466,7 +465,6 @@ int main(int argc, char **argv) {
     occupy();
     run.next = next;
     run.done = done;
-    run.tick = tick;
     command_line(argc, argv);
     if (signals_init() < 0 || make_token(run.token) < 0)
         fatal("start", "", strerror(errno));
@@ -477,11 +475,10 @@ int main(int argc, char **argv) {
     double start = now();
     gettimeofday(&t, NULL);
     o.epoch = (double)t.tv_sec + (double)t.tv_usec / 1e6 - start;
-    int shows = o.arg['q'] == NULL && !run.verbose && isatty(2);
-    run.interval = shows ? 0.1 : 0;
+    if (o.arg['q'] == NULL && !run.verbose && isatty(2)) run.tick = tick;
     fork_children();
     server(&run);
-    if (shows) writen(2, "\033[K", 3);
+    if (run.tick != NULL) writen(2, "\033[K", 3);
     if (run.keep && run.signal == 0) table(now() - start);
     summary();
     conclude();

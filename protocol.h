@@ -1,9 +1,8 @@
 /*
- * protocol.h - the wire format, the one pair of functions that moves bytes,
- * and what the four source files share.
- *
- * Both directions speak one message: two 32-bit unsigned integers in network
- * byte order (most significant byte first), then `size` bytes.
+ * protocol.h - the wire format, the functions that move bytes, and what the
+ * source files share.  Both directions speak one message: two 32-bit unsigned
+ * integers in network byte order (most significant byte first), then `size`
+ * bytes.
  *
  *     0               4               8
  *     +---------------+---------------+---------------- - -
@@ -106,17 +105,16 @@ struct run {
     int (*next)(struct item *item);
     /* An item's last word; status 0: complete and where it belongs. */
     void (*done)(struct item *item);
-    /* Called every `interval` seconds; turn is the item whose turn it is. */
+    /* Called often, or NULL; turn is the item whose turn it is. */
     void (*tick)(const struct run *run, const struct item *turn);
-    double interval; /* 0 for never */
-    int failed;      /* result: gather itself failed, which has been said */
-    int signal;      /* result: the signal that ended the run, or 0 */
-    int aborted;     /* the run was ended early, for any reason */
-    int writing;     /* a write to standard output is under way */
-    int reading;     /* a call of next() is under way */
-    int listed;      /* the list is at its end */
-    uint32_t given;  /* items taken from it */
-    uint64_t bytes;  /* received */
+    int failed;     /* result: gather itself failed, which has been said */
+    int signal;     /* result: the signal that ended the run, or 0 */
+    int aborted;    /* the run was ended early, for any reason */
+    int writing;    /* a write to standard output is under way */
+    int reading;    /* a call of next() is under way */
+    int listed;     /* the list is at its end */
+    uint32_t given; /* items taken from it */
+    uint64_t bytes; /* received */
 };
 
 /* What the cursor command() wants as its arg. */

@@ -24,6 +24,7 @@
 #define BLOCK (1u << 17) /* bytes moved at a time, at most */
 #define STACK (1u << 16) /* bytes a thread has beyond the system's need */
 #define WARNINGS 8       /* so many strangers are worth one each */
+#define TICK 0.1         /* seconds between looks at the progress, at most */
 
 struct conn {
     int fd;                    /* closed by leave() */
@@ -149,9 +150,8 @@ static int ordered(void) {
     return !q.run->unordered && !q.run->keep && q.run->files == NULL;
 }
 
-/* May items take n more bytes of memory?  Not beyond the limit, unless the
- * one whose turn it is waits for a client: whoever waits for memory has one.
- */
+/* May items take n more bytes of memory?  Not beyond the limit, unless the one
+ * whose turn it is waits for a client: who waits for memory may have it. */
 static int room(uint64_t n) {
     return q.held + n <= q.run->memory || (q.turn && q.turn->waiting);
 }
@@ -373,10 +373,9 @@ static void report(const struct item *item, const char *then) {
             then);
     else if (st >= STATUS_TIMEOUT)
         say("item %u: timed out%s", w, then);
-    else if (st > STATUS_SIGNAL)
-        say("item %u: signal %d%s", w, st - STATUS_SIGNAL, then);
     else
-        say("item %u: exit %d%s", w, st, then);
+        say("item %u: %s %d%s", w, st > STATUS_SIGNAL ? "signal" : "exit",
+            st & 255, then);
 }
 
 /* An item has run.  It is put back if it may run again; else it is done, and
@@ -417,7 +416,8 @@ static struct item *list_item(void) {
     if (got <= 0) {
         free(item);
         q.run->listed = 1;
-        if (got < 0) fail_run("go on", "", "there is no list any more");
+        if (got < 0) q.run->failed = 1;
+        if (got < 0) abort_run();
         pthread_cond_broadcast(&q.more);
         signals_wake();
         return NULL;
@@ -585,20 +585,10 @@ static void admit(void) {
     }
 }
 
-/* Deals with the signals that have arrived. */
-static void heed_signals(void) {
-    int sig;
-    while ((sig = signals_next()) >= 0)
-        if (sig == SIGUSR1)
-            fail_run("go on", "", "a child was unable to do its work");
-        else if (sig != 0 && sig != SIGCHLD)
-            signal_run(sig);
-}
-
-/* Collects the children that have ended.  What ran there their connection
- * tells; what they were promised is for others, if any are left. */
-static void heed_children(void) {
-    int k, st;
+/* Deals with children that have ended, then with signals.  What ran there the
+ * connection tells; what they were promised is for others. */
+static void heed(void) {
+    int k, st, sig;
     while ((k = child_reap(&st)) >= 0) {
         if (WIFSIGNALED(st) && !ended())
             say("warning: child %d ended early: signal %d", k, WTERMSIG(st));
@@ -609,6 +599,11 @@ static void heed_children(void) {
     }
     if (children == 0 && q.threads == 0 && !ended())
         fail_run("go on", "", "no child is left");
+    while ((sig = signals_next()) >= 0)
+        if (sig == SIGUSR1)
+            fail_run("go on", "", "a child was unable to do its work");
+        else if (sig != 0 && sig != SIGCHLD)
+            signal_run(sig);
 }
 
 /* Is nothing left to wait for, after the end: no child, no command and, unless
@@ -628,16 +623,15 @@ static int over(double *deadline) {
 /* Sleeps until a signal or a connection has come, or the time (of now(), 0
  * for never). */
 static void watch(double by) {
-    double tick = now() + q.run->interval;
     int full = q.threads >= q.run->limit;
     struct pollfd f[2] = {{signals_fd(), POLLIN, 0},
                           {full ? -1 : s, POLLIN, 0}};
-    if (q.run->interval > 0 && (by <= 0 || by > tick)) by = tick;
+    if (q.run->tick != NULL) by = now() + TICK;
     unlock();
     int n = poll(f, 2, until(by));
     lock();
     if (n > 0 && f[1].revents != 0) admit();
-    if (q.run->interval > 0) q.run->tick(q.run, q.turn);
+    if (q.run->tick != NULL) q.run->tick(q.run, q.turn);
 }
 
 /* Serves until every item is over, or the run has been aborted, and all
@@ -655,12 +649,7 @@ int server(struct run *run) {
         fail_run("hold ", "the items", strerror(ENOMEM));
     for (int k = 0; run->ready && k < run->jobs && !ended(); k++)
         if ((q.first[k] = list_item()) != NULL) q.promised++;
-    for (;;) {
-        heed_children();
-        heed_signals();
-        if (over(&deadline)) break;
-        watch(deadline);
-    }
+    for (heed(); !over(&deadline); heed()) watch(deadline);
     close(s);
     for (item = q.items; item != NULL; item = item->next) {
         if (item->fd >= 0) unlink(item->part);

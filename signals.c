@@ -177,9 +177,8 @@ void child_kill(void) {
         if (kids[k].alive) kill(kids[k].pid, SIGKILL);
 }
 
-/* In a process that is about to become a command: its own session, announced;
- * all signals default, none blocked.  Returns 0, or -1 if there is nobody to
- * run for: `child`, which forked it, is gone. */
+/* Makes a process fit to be a command: its own session, announced; all signals
+ * default, none blocked.  Returns 0, or -1 if `child`, its parent, is gone. */
 int command_start(pid_t child) {
     sigset_t none;
     setsid();
