@@ -1,10 +1,7 @@
 /*
- * client.c - the child's side: client() connects and asks for items,
- * xclient() delivers the bytes of one, command() is a cursor that runs a
- * program and delivers what it prints.
- *
- * A child is single-threaded: the globals below are plain variables, and what
- * is forked here may call anything.
+ * client.c - the child's side: client() connects and asks for items, xclient()
+ * delivers the bytes of one, command() is a cursor that runs a program.  A
+ * child has one thread, so what it forks may call anything.
  */
 #include "protocol.h"
 
@@ -221,9 +218,8 @@ static void end(struct process *p) {
 enum verdict { GO_ON, OVER, LATE, LOST };
 
 /* Moves what the process has written into the connection, or else sleeps until
- * something happens to it, its output, the server or the clock.  The time that
- * the server does not read, since its memory is full or its own output stands
- * still, is not the command's fault: the deadline moves by it. */
+ * something happens.  While the server does not read, since its memory is full
+ * or its own output stands still, the deadline moves along. */
 static enum verdict step(struct process *p) {
     static unsigned char piece[PIECE];
     double t = now(), by = p->due;
@@ -253,9 +249,8 @@ static enum verdict step(struct process *p) {
 }
 
 /* A cursor: runs a program, `arg` being a struct command, and delivers what it
- * writes to standard output.  An item is over when the program has ended and
- * the pipe is at its end; if some descendant keeps that open, when nothing has
- * come for GRACE seconds. */
+ * writes.  That is over when it has ended and the pipe is at its end; if some
+ * descendant keeps that open, when nothing has come for GRACE seconds. */
 int command(uint32_t item, const char *text, void *arg) {
     const struct command *cmd = arg;
     struct process p = {0};

@@ -1,7 +1,6 @@
 /*
- * gather - runs many cursors or commands at once and gathers what they have
- * to say in one place: whole, in order, and with proof that nothing is
- * missing.  What holds at any time:
+ * gather - runs many cursors or commands at once and gathers what they have to
+ * say: whole, in order, and with proof that nothing is missing.
  *
  *  1. The parent binds and listens on the loopback interface, then forks
  *     `jobs` children, then starts threads.  Nothing forks after the first
@@ -9,9 +8,8 @@
  *  2. A child is a client: it connects, asks for an item, delivers its bytes
  *     and their count, and asks again with that, until the server says
  *     goodbye.  Child k starts with item k if the list is known beforehand.
- *  3. The main thread of the parent sleeps in poll(): signals (through the
- *     self-pipe), connections, announcements of commands.  It alone accepts,
- *     reaps and waits for the end.
+ *  3. The main thread of the parent sleeps in poll() for signals and
+ *     connections.  It alone accepts, reaps and waits for the end.
  *  4. Each connection has one detached thread, with all signals blocked, which
  *     owns the descriptor, and the item while it runs.  One thread at a time
  *     writes standard output: that of the item whose turn it is.
@@ -22,16 +20,14 @@
  *     it when time is up or the connection is lost, the parent when that
  *     child has died.  A parent that dies loses all connections.
  *
- * protocol.h has the wire; signals.c knows who is alive; client.c runs in the
- * children, server.c in the parent.  Here: options, the list of items,
- * forking, the report, the exit status.
+ * client.c runs in the children, server.c in the parent, signals.c knows who
+ * is alive.  Here: options, the list, forking, the report, the exit status.
  */
 #include "protocol.h"
 
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 
 #define MANY ((uint64_t)1 << 50) /* the largest number of bytes we take */
 #define DESCRIPTORS 24           /* used beside those of connections */
@@ -42,8 +38,7 @@ static const char *const words[] = {"complete", "failed",     "killed",
                                     "timeout",  "incomplete", "unstarted"};
 
 static struct {
-    const char *arg[128]; /* by letter: an option's argument, "" if it has
-                           * none; NULL if it was not given */
+    const char *arg[128]; /* of options, by letter; "" if it has none */
     uint64_t cursors;     /* -n, or how many items the command line has */
     uint64_t bytes;       /* -s: of each synthetic cursor */
     char **items;         /* those after :::, or NULL */
@@ -78,17 +73,17 @@ static void usage(const char *what, const char *name) {
     exit(1);
 }
 
-/* The number given with an option, or else the usual one: from least to most,
- * in full; bytes may have a k, M or G. */
-static uint64_t number(int opt, const char *usual, uint64_t least,
-                       uint64_t most) {
+/* The number given with an option, or else the usual one, from min to max, in
+ * full; bytes may have a k, M or G. */
+static uint64_t number(int opt, const char *usual, uint64_t min,
+                       uint64_t max) {
     const char *arg = o.arg[opt] != NULL ? o.arg[opt] : usual;
     size_t digits = strspn(arg, "0123456789");
-    int unit = most == MANY ? arg[digits] : '\0';
+    int unit = max == MANY ? arg[digits] : '\0';
     int shift = unit == 'k' ? 10 : unit == 'M' ? 20 : unit == 'G' ? 30 : 0;
     uint64_t n = strtoull(arg, NULL, 10);
     if (digits == 0 || digits > 18 || arg[digits + (shift > 0)] != '\0' ||
-        n < least || n > most >> shift)
+        n < min || n > max >> shift)
         fatal("understand ", arg, "not a number, or out of range");
     return n << shift;
 }
@@ -111,24 +106,25 @@ static void refuse(const char *these, const char *why) {
     }
 }
 
-/* Sets the command: an item that it does not mention goes last, unless items
- * are but numbers.  And writes it in one line. */
+/* Makes n words and the one before them, which they may overwrite, a command:
+ * an item that it does not mention goes last, unless items are but numbers.
+ * And writes it in one line. */
 static void set_command(char **argv, int n) {
     static char braces[] = "{}";
     int mentioned = o.arg['n'] != NULL;
-    size_t length = sizeof(braces);
+    size_t length = 0;
     for (int i = 0; i < n; i++) {
+        argv[i - 1] = argv[i];
         mentioned |= strstr(argv[i], braces) != NULL;
         length += strlen(argv[i]) + 1;
     }
-    o.cmd.argv = calloc((size_t)n + 2, sizeof(*argv));
-    o.line = calloc(length, 1);
-    if (o.cmd.argv == NULL || o.line == NULL)
+    argv[n - 1] = mentioned ? NULL : braces;
+    argv[n] = NULL;
+    o.cmd.argv = argv - 1;
+    if ((o.line = calloc(length + sizeof(braces), 1)) == NULL)
         fatal("hold ", "the command", strerror(ENOMEM));
-    memcpy(o.cmd.argv, argv, (size_t)n * sizeof(*argv));
-    if (!mentioned) o.cmd.argv[n++] = braces;
-    for (int i = 0; i < n; i++)
-        strcat(strcat(o.line, i > 0 ? " " : ""), o.cmd.argv[i]);
+    for (char **word = argv - 1; *word != NULL; word++)
+        strcat(strcat(o.line, word >= argv ? " " : ""), *word);
 }
 
 /* Reads the command line; ends gather if it makes no sense. */
@@ -311,7 +307,7 @@ static void done(struct item *item) {
 static void tick(const struct run *r, const struct item *turn) {
     static double last;
     static uint64_t before;
-    char line[256], total[16] = "", wait[40] = "";
+    char line[256], wait[40] = "";
     double t = now(), rate = (double)(r->bytes - before) / 1e6 / (t - last);
     int columns = 80;
     if (t - last < 0.1) return;
@@ -321,15 +317,14 @@ static void tick(const struct run *r, const struct item *turn) {
     struct winsize w;
     if (ioctl(2, TIOCGWINSZ, &w) == 0 && w.ws_col > 0) columns = w.ws_col;
 #endif
-    if (r->ready || r->listed)
-        snprintf(total, sizeof(total), "/%u",
-                 r->ready ? (unsigned)o.cursors : (unsigned)r->given);
     if (turn != NULL)
         snprintf(wait, sizeof(wait), ", waiting for item %u",
                  (unsigned)turn->which);
-    int n = snprintf(line, 200, "%u%s items, %.1f MB, %.1f MB/s%s",
-                     o.count[COMPLETE], total, (double)r->bytes / 1e6, rate,
-                     r->writing ? ", standard output is slow" : wait);
+    int n = snprintf(line, 200, "%u/%u%s items, %.1f MB, %.1f MB/s%s",
+                     o.count[COMPLETE],
+                     (unsigned)(r->ready ? o.cursors : r->given),
+                     r->ready || r->listed ? "" : "+", (double)r->bytes / 1e6,
+                     rate, r->writing ? ", standard output is slow" : wait);
     strcpy(line + (n < columns ? n : columns - 1), "\033[K\r");
     writen(2, line, strlen(line));
 }
@@ -360,11 +355,10 @@ static void table(double took) {
 /* Accounts for the items that the run did not reach, unless that means to wait
  * for somebody, and says how it went if it did not go well. */
 static void summary(void) {
-    struct item item;
+    struct item item = {0};
     struct stat st;
     int known =
         run.ready || (fstat(fileno(o.file), &st) == 0 && S_ISREG(st.st_mode));
-    memset(&item, 0, sizeof(item));
     while (!run.listed && known && next(&item) > 0) {
         item.which = run.given++;
         done(&item);
@@ -388,12 +382,11 @@ static void occupy(void) {
 /* Raises the limit of descriptors as far as may be, for jobs and strangers; or
  * lowers the jobs to what it allows. */
 static void afford(void) {
-    int each = run.files != NULL ? 2 : 1; /* descriptors of a job */
     getrlimit(RLIMIT_NOFILE, &o.files);
     struct rlimit r = {o.files.rlim_max, o.files.rlim_max};
     if (setrlimit(RLIMIT_NOFILE, &r) < 0) r = o.files;
     run.limit = r.rlim_cur < 1 << 20 ? (int)r.rlim_cur : 1 << 20;
-    run.limit = (run.limit - DESCRIPTORS) / each;
+    run.limit = (run.limit - DESCRIPTORS) / (run.files != NULL ? 2 : 1);
     if (run.limit < 2) fatal("run", "", "too few file descriptors");
     if (run.jobs <= run.limit - run.limit / 4) return;
     run.jobs = run.limit - run.limit / 4;
@@ -461,7 +454,6 @@ static void conclude(void) {
 }
 
 int main(int argc, char **argv) {
-    struct timeval t;
     occupy();
     run.next = next;
     run.done = done;
@@ -473,8 +465,7 @@ int main(int argc, char **argv) {
     if (server_open(o.arg['p']) < 0) return 1;
     if (run.verbose) say("listening on %s port %d", hname, (int)sport);
     double start = now();
-    gettimeofday(&t, NULL);
-    o.epoch = (double)t.tv_sec + (double)t.tv_usec / 1e6 - start;
+    o.epoch = seconds_of(CLOCK_REALTIME) - start;
     if (o.arg['q'] == NULL && !run.verbose && isatty(2)) run.tick = tick;
     fork_children();
     server(&run);

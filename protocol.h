@@ -10,19 +10,16 @@
  *     +---------------+---------------+---------------- - -
  *
  * client -> server
- *   opening  "GAT1", the 16-byte token of this run, then a message of size 0
- *            whose `which` is the child's own number (0 to jobs - 1), or NONE
- *            for a client that this server did not fork.  It asks for an
- *            item.  28 bytes in all, due OPENING seconds after the accept.
+ *   opening  "GAT1", the 16-byte token of this run, and a message of size 0
+ *            that asks for an item: `which` is the child's own number, or NONE
+ *            if the server did not fork it.  Due in OPENING seconds.
  *   data     which = the item, size = 1 to DATA_MAX.  An item is any number
- *            of data messages: none if it is empty, one when the data lie in
- *            memory, one per piece when they stream.
- *   end      which = the item | END, size = 12: three u32, namely the status
- *            (below) and the high and low half of the item's byte count.
- * server -> client
- *   reply    to the opening and to each end: which = the next item, with its
- *            text as payload (at most ITEM_MAX bytes); or which = NONE and
- *            size 0: everything has been received, goodbye.
+ *            of these: one when the data lie in memory, one a piece in
+ * streams. end      which = the item | END, size = 12: three u32, namely the
+ * status (below) and the high and low half of the item's byte count. server ->
+ * client reply    to the opening and to each end: which = the next item, with
+ * its text as payload (at most ITEM_MAX bytes); or which = NONE and size 0:
+ * everything has been received, goodbye.
  *
  * End of file or a reset is no answer: before the end message it makes the
  * item incomplete, before the goodbye it makes the client fail.  While an item
@@ -158,12 +155,13 @@ void child_kill(void);
 int command_start(pid_t child);
 void command_over(void);
 
-/* Seconds since some fixed moment. */
-static inline double now(void) {
+/* Seconds that a clock shows; or since some fixed moment. */
+static inline double seconds_of(clockid_t clock) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
+static inline double now(void) { return seconds_of(CLOCK_MONOTONIC); }
 
 /* Milliseconds for poll() to last until `by` (of now(); 0: for ever). */
 static inline int until(double by) {
@@ -211,7 +209,6 @@ static inline size_t move(int fd, unsigned char *in, const unsigned char *out,
 static inline size_t readn(int fd, void *buf, size_t n, double by) {
     return move(fd, buf, NULL, n, by);
 }
-
 static inline size_t writen(int fd, const void *buf, size_t n) {
     return move(fd, NULL, buf, n, 0);
 }
@@ -220,15 +217,14 @@ static inline size_t writen(int fd, const void *buf, size_t n) {
 static inline void put32(unsigned char *p, uint32_t n) {
     for (int i = 3; i >= 0; i--, n >>= 8) p[i] = (unsigned char)n;
 }
-
 static inline void header(unsigned char *p, uint32_t item, size_t n) {
     put32(p, item);
     put32(p + 4, (uint32_t)n);
 }
-
 static inline uint32_t get32(const unsigned char *p) {
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 |
-           p[3];
+    uint32_t n = 0;
+    for (int i = 0; i < 4; i++) n = n << 8 | p[i];
+    return n;
 }
 
 /* Says a line on standard error, in one write, so that processes and threads

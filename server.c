@@ -2,11 +2,10 @@
  * server.c - the parent's side: server_open() binds and listens, server()
  * accepts, one detached thread per connection runs xserve().
  *
- * One lock.  Everything here runs with q.lock held.  It is given up only to
- * wait for somebody else: in read(), write(), poll(), the caller's next(), or
- * for a condition.  What changes meanwhile are the bytes that an item holds:
- * by the thread of its connection while it is `busy`, or else by the one that
- * set q.flushing, which keeps that thread out.
+ * One lock.  All this runs with q.lock held.  It is given up only to wait for
+ * somebody else: in read(), write(), poll(), the caller's next(), or for a
+ * condition.  Only the bytes that an item holds change meanwhile: by its
+ * connection's thread while it is `busy`, or by the one that set q.flushing.
  *
  * Order without deadlock.  q.turn is the first item that is open.  Its thread
  * writes straight through and never waits for memory.  If it has no thread,
@@ -79,10 +78,10 @@ static int no_server(const char *port, const char *why) {
     return -1;
 }
 
-/* Opens the listening socket on host hname.  The port is a service or a
- * number; NULL stands for the well-known service or, if that is unknown or
- * taken, for whichever port the kernel picks.  Sets s, sa, ha, svs, sport.
- * Returns 0, or -1 when it could not, which it has said. */
+/* Opens the listening socket s on host hname, and sets sport.  The port is a
+ * service or a number; NULL is the well-known service or, if that is unknown
+ * or taken, any port.  Returns 0, or -1 when it could not, which it has said.
+ */
 int server_open(const char *port) {
     const char *name = port != NULL ? port : "ingreslock";
     unsigned long n = strtoul(name, NULL, 10);
@@ -201,8 +200,7 @@ static int holding(const struct item *item) {
 }
 
 /* Finds a place in an item for its next n bytes.  Returns 1 if they, and what
- * is held, shall go out at once; 0 if they stay; -1 if the run is over.  If
- * turns are free for the taking, an item without memory takes one. */
+ * is held, shall go out at once; 0 if they stay; -1 if the run is over. */
 static int place(struct conn *cn, size_t n) {
     struct item *item = cn->item;
     int out = -1;
@@ -635,10 +633,9 @@ static void watch(double by) {
 }
 
 /* Serves until every item is over, or the run has been aborted, and all
- * children are gone.  The caller has opened the socket, forked run->jobs
- * children and no thread.  Returns 0 if the list was run to its end, else -1;
- * the results in the run say more.  Then a thread may be left that waits for a
- * slow list or reader: the lock stays taken, so it does nothing more. */
+ * children are gone.  The caller has forked run->jobs of these, and no thread.
+ * Returns 0 if the list was run to its end.  If not, -1, and the lock stays
+ * taken, lest a thread that waits for the list or a reader does anything. */
 int server(struct run *run) {
     struct item *item = NULL;
     double deadline = 0;

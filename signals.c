@@ -1,15 +1,14 @@
 /*
  * signals.c - handlers, the self-pipe, signal masks, and who is alive.
  *
- * A handler writes a record {-1, signal} into the self-pipe and does nothing
- * else; signals_next() reads it.  Every child makes a pipe of its own.
+ * A handler writes a record {-1, signal} into the self-pipe, and that is all;
+ * signals_next() reads it.  Every child makes a pipe of its own.
  *
- * The table of children says whom to signal.  A command leads a session of
- * its own, which the parent has to know in case the child that would have
- * ended it is killed.  So commands announce themselves in the parent's pipe:
- * {child, group} before the exec, {child, 0} when it is over.  A command that
- * finds its child dead after that does not start: so when all children have
- * been reaped, whoever has to be ended stands in the pipe.
+ * A command leads a session of its own, which the parent has to know in case
+ * the child that would have ended it is killed.  So commands announce
+ * themselves in the parent's pipe: {child, group} before the exec, {child, 0}
+ * when it is over.  One that finds its child dead after that does not start:
+ * when all children have been reaped, whoever has to be ended is in the pipe.
  *
  * Main threads only, except for signals_wake() and child_pid().
  */
@@ -66,10 +65,10 @@ static int open_self(void) {
     return 0;
 }
 
-/* Puts this process in a known state, whatever it inherited: nothing blocked,
- * SIGPIPE ignored (a write says EPIPE), the rest of `caught` handled.  HUP,
- * INT, QUIT and TERM stay ignored if they came so, as nohup and shells without
- * job control expect.  Returns 0, or -1 with errno set. */
+/* Puts this process in a known state: nothing blocked, SIGPIPE ignored (a
+ * write says EPIPE), `caught` handled; but HUP, INT, QUIT and TERM stay
+ * ignored if they came so, as nohup expects.  Returns 0, or -1 with errno set.
+ */
 int signals_init(void) {
     struct sigaction old;
     sigset_t none;
@@ -117,9 +116,8 @@ void signals_die(int sig) {
 }
 
 /* Forks the next child by number.  Returns in both like fork().  The child
- * leads a process group: a signal from the terminal, or to gather's group,
- * reaches the parent alone, which decides.  Signals wait until the child has a
- * pipe of its own, so that none of its own goes to the parent. */
+ * leads a process group: what a terminal signals reaches the parent alone.
+ * Signals wait until the child has a pipe of its own. */
 int child_fork(void) {
     struct kid *more = realloc(kids, (size_t)(forked + 1) * sizeof(*more));
     sigset_t all, old;
@@ -149,10 +147,9 @@ pid_t child_pid(uint32_t k) { return k < (uint32_t)forked ? kids[k].pid : 0; }
 
 /* Collects a child that ended.  Returns its number, with *status as waitpid()
  * sets it; -1 if there is none for now.  One that was stopped is continued: it
- * would keep its item for ever, and no terminal can have meant it.  The search
- * begins where the last one ended, as they die in about that order. */
+ * would keep its item for ever, and no terminal can have meant it. */
 int child_reap(int *status) {
-    static int k;
+    static int k; /* the last found: they die in about the same order */
     pid_t pid;
     while ((pid = waitpid(-1, status, WNOHANG | WUNTRACED)) > 0) {
         int n = forked;
