@@ -178,18 +178,6 @@ static int start(struct process *p, char **argv, const char *text) {
     return error;
 }
 
-/* start(), again and again for some seconds while the system is short of
- * processes or the like.  Returns 0, an errno, or -1: the server is gone. */
-static int start_patiently(struct process *p, char **argv, const char *text) {
-    int error;
-    for (double pause = 0.01; pause < 5; pause *= 2) {
-        error = start(p, argv, text);
-        if (error != EAGAIN && error != ENOMEM && error != EMFILE) break;
-        if (ready(c, POLLIN, now() + pause)) return -1;
-    }
-    return error;
-}
-
 /* Collects the process, if it has ended or else when it has. */
 static void collect(struct process *p, int flags) {
     pid_t pid = 0;
@@ -255,8 +243,11 @@ int command(uint32_t item, const char *text, void *arg) {
     const struct command *cmd = arg;
     struct process p = {0};
     enum verdict v = GO_ON;
-    int error = start_patiently(&p, cmd->argv, text);
-    if (error != 0) return error < 0 ? -1 : STATUS_ERRNO + error;
+    double pause = 0.01; /* when the system is short of processes */
+    int error;
+    while ((error = start(&p, cmd->argv, text)) == EAGAIN && pause < 5)
+        if (ready(c, POLLIN, now() + (pause *= 2))) return -1;
+    if (error != 0) return STATUS_ERRNO + error;
     if (cmd->seconds > 0) p.due = now() + cmd->seconds;
     while (v == GO_ON) v = step(&p);
     if (p.out >= 0) close(p.out);

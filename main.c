@@ -66,10 +66,9 @@ static void fatal(const char *what, const char *name, const char *why) {
 /* Says what is wrong with the command line, and how it should be. */
 static void usage(const char *what, const char *name) {
     say("fatal: unable to understand the command line: %s%s", what, name);
-    say("usage: gather [-qv] [-j jobs] [-n cursors] [-p port] [-s bytes]");
     say("usage: gather [-0kquv] [-a file] [-j jobs] [-l log] [-m bytes] "
-        "[-n cursors] [-o template] [-p port] [-r retries] [-t seconds] "
-        "command [argument ...] [::: item ...]");
+        "[-n cursors] [-o template] [-p port] [-r retries] [-s bytes] "
+        "[-t seconds] [command [argument ...] [::: item ...]]");
     exit(1);
 }
 

@@ -134,8 +134,7 @@ extern unsigned short sport, cport;
 extern uint32_t which;
 extern uint64_t size;
 
-int make_token(unsigned char *token);
-int server_open(const char *port);
+int make_token(unsigned char *token), server_open(const char *port);
 int server(struct run *run);
 
 int client(const unsigned char *token, uint32_t child, cursor *run, void *arg);
@@ -143,17 +142,12 @@ int xclient(const void *data, size_t bytes);
 char *substitute(const char *string, const char *text);
 cursor command;
 
-int signals_init(void);
-int signals_next(void);
-int signals_fd(void);
-void signals_wake(void);
-void signals_die(int sig);
-int child_fork(void);
-pid_t child_pid(uint32_t number);
-int child_reap(int *status);
-void child_kill(void);
+int signals_init(void), signals_fd(void), signals_next(void);
+void signals_wake(void), signals_die(int sig);
+int child_fork(void), child_reap(int *status);
+pid_t child_pid(uint32_t k);
 int command_start(pid_t child);
-void command_over(void);
+void command_over(void), child_kill(void);
 
 /* Seconds that a clock shows; or since some fixed moment. */
 static inline double seconds_of(clockid_t clock) {

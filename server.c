@@ -205,10 +205,8 @@ static int place(struct conn *cn, size_t n) {
     struct item *item = cn->item;
     int out = -1;
     for (; !q.run->aborted; out = -1) {
-        if (q.turn == item && q.flushing) {
+        while (q.turn == item && q.flushing)
             pthread_cond_wait(&cn->wake, &q.lock);
-            continue;
-        }
         out = item->fd >= 0 || (q.turn == item && !holding(item));
         if (!out && grow(item, item->held, n, q.run->keep)) break;
         if (q.run->unordered && q.turn == NULL) q.turn = item;
@@ -590,7 +588,7 @@ static void heed(void) {
     while ((k = child_reap(&st)) >= 0) {
         if (WIFSIGNALED(st) && !ended())
             say("warning: child %d ended early: signal %d", k, WTERMSIG(st));
-        if (q.first[k] == NULL) continue;
+        if (q.first == NULL || q.first[k] == NULL) continue;
         put_back(q.first[k]);
         q.first[k] = NULL;
         q.promised--;
