@@ -4,20 +4,18 @@
  * child has one thread, so what it forks may call anything.
  */
 #include "protocol.h"
-
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
 #define PIECE (1u << 17) /* bytes taken from a command at a time, at most */
-
-struct sockaddr_in sb; /* the server's address */
-struct hostent *hb;    /* the same, as the resolver gave it */
-struct servent *svc;   /* the service, when the port is not known otherwise */
-int c = -1;            /* the connection */
-unsigned short cport;  /* the server's port, host byte order; 0: the service */
-uint32_t which;        /* the item that runs */
-uint64_t size;         /* bytes of it sent so far */
+struct sockaddr_in sb;   /* the server's address */
+struct hostent *hb;      /* the same, as the resolver gave it */
+struct servent *svc;  /* the service, when the port is not known otherwise */
+int c = -1;           /* the connection */
+unsigned short cport; /* the server's port, host byte order; 0: the service */
+uint32_t which;       /* the item that runs */
+uint64_t size;        /* bytes of it sent so far */
 
 /* Connects c to port cport of host hname.  Returns 0, or -1 when that could
  * not be had, which it has said. */
@@ -39,6 +37,7 @@ static int dial(void) {
         return -1;
     }
     fcntl(c, F_SETFD, FD_CLOEXEC);
+    fcntl(c, F_SETFL, O_NONBLOCK); /* see sendn() */
     setsockopt(c, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     return 0;
 }
@@ -51,8 +50,7 @@ static int dial(void) {
 static int ask(const void *request, size_t n, char **text) {
     unsigned char m[HEADER];
     *text = NULL;
-    if (writen(c, request, n) < n || readn(c, m, HEADER, 0) < HEADER)
-        return -1;
+    if (sendn(c, request, n) < n || readn(c, m, HEADER, 0) < HEADER) return -1;
     which = get32(m);
     uint32_t length = get32(m + 4);
     if (which == NONE && length == 0) return 0;
@@ -97,8 +95,7 @@ int xclient(const void *data, size_t bytes) {
     while (bytes > 0) {
         uint32_t n = bytes < DATA_MAX ? (uint32_t)bytes : DATA_MAX;
         header(m, which, n);
-        if (writen(c, m, sizeof(m)) < sizeof(m) || writen(c, p, n) < n)
-            return -1;
+        if (sendn(c, m, HEADER) < HEADER || sendn(c, p, n) < n) return -1;
         size += n;
         p += n;
         bytes -= n;
@@ -185,7 +182,6 @@ static void collect(struct process *p, int flags) {
            errno == EINTR)
         continue;
     if (pid <= 0) return;
-    command_over();
     p->exited = 1;
     p->silent = now();
 }
@@ -256,6 +252,7 @@ int command(uint32_t item, const char *text, void *arg) {
             "open: ending it there",
             (unsigned)item);
     if (v != OVER) end(&p);
+    command_over();
     if (v != OVER) return v == LATE ? STATUS_TIMEOUT : -1;
     return WIFSIGNALED(p.status) ? STATUS_SIGNAL + WTERMSIG(p.status)
                                  : WEXITSTATUS(p.status);

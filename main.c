@@ -24,10 +24,8 @@
  * is alive.  Here: options, the list, forking, the report, the exit status.
  */
 #include "protocol.h"
-
 #include <sys/ioctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 
 #define MANY ((uint64_t)1 << 50) /* the largest number of bytes we take */
 #define DESCRIPTORS 24           /* used beside those of connections */
@@ -47,14 +45,13 @@ static struct {
     FILE *file;           /* where items are read */
     char text[ITEM_MAX];  /* the latest of them */
     uint32_t taken;       /* items taken from the list */
-    int fd;               /* the ledger, or -1 */
+    FILE *ledger;         /* or NULL */
     struct item *rows;    /* the demonstration's items, with their data */
     unsigned count[6];    /* items that ended so */
     int status;           /* gather's own, so far */
     double epoch;         /* time of day minus now(), seconds */
     struct rlimit files;  /* RLIMIT_NOFILE as it came, for the children */
 } o;
-
 static struct run run;
 
 /* Ends gather, which could not do something, for a reason. */
@@ -105,9 +102,8 @@ static void refuse(const char *these, const char *why) {
     }
 }
 
-/* Makes n words and the one before them, which they may overwrite, a command:
- * an item that it does not mention goes last, unless items are but numbers.
- * And writes it in one line. */
+/* Makes n words, which may move up by one, the command, and a line for the
+ * ledger.  An item that is not mentioned goes last, but not a mere number. */
 static void set_command(char **argv, int n) {
     static char braces[] = "{}";
     int mentioned = o.arg['n'] != NULL;
@@ -246,30 +242,17 @@ static uint64_t checksum(uint32_t item, const void *data, uint64_t bytes) {
     return sum ^ (sums << 32 | sums >> 32);
 }
 
-/* Writes to the ledger.  A run goes on without it, but has failed. */
-static void note(const char *line) {
-    if (o.fd < 0 || writen(o.fd, line, strlen(line)) == strlen(line)) return;
-    say("fatal: unable to write %s: %s", o.arg['l'], strerror(errno));
-    run.failed = 1;
-    o.fd = -1;
-}
-
 /* Writes an item's line into the ledger. */
-static void note_item(const struct item *item, enum state state, int value) {
-    char *text = o.fd >= 0 ? substitute(o.line, item->text) : NULL;
-    char *line = text != NULL ? malloc(strlen(text) + 200) : NULL;
+static void note(const struct item *item, enum state state, int value) {
+    char *text = substitute(o.line, item->text);
     for (char *p = text; p != NULL && *p != '\0'; p++)
         if ((unsigned char)*p < ' ') *p = ' '; /* it would end the column */
-    if (line != NULL) {
-        sprintf(line, "%u\t:\t%.3f\t%.3f\t0\t%ju\t%d\t%d\t%s\t%s\n",
-                (unsigned)item->which,
-                item->tries > 0 ? item->began + o.epoch : 0, item->took,
-                (uintmax_t)item->bytes, value,
-                state == KILLED ? item->status - STATUS_SIGNAL : 0, text,
-                words[state]);
-        note(line);
-    }
-    free(line);
+    fprintf(o.ledger, "%u\t:\t%.3f\t%.3f\t0\t%ju\t%d\t%d\t%s\t%s\n",
+            (unsigned)item->which, item->tries > 0 ? item->began + o.epoch : 0,
+            item->took, (uintmax_t)item->bytes, value,
+            state == KILLED ? item->status - STATUS_SIGNAL : 0,
+            text != NULL ? text : "", words[state]);
+    fflush(o.ledger);
     free(text);
 }
 
@@ -296,7 +279,7 @@ static void done(struct item *item) {
         value = st == STATUS_ERRNO + ENOENT ? 127 : 126;
     worse(st >= STATUS_ERRNO ? value : statuses[state]);
     o.count[state]++;
-    note_item(item, state, value);
+    if (o.ledger != NULL) note(item, state, value);
     if (o.rows == NULL) return;
     o.rows[item->which] = *item;
     item->data = NULL;
@@ -335,7 +318,7 @@ static void table(double took) {
     puts("which      pid        bytes   seconds  checksum          status");
     for (uint32_t i = 0; i < run.given; i++) {
         struct item *row = &o.rows[i];
-        uint64_t sum = checksum(i, row->data, row->bytes);
+        uint64_t sum = row->status ? 0 : checksum(i, row->data, row->bytes);
         int good = row->status == 0 && row->bytes == o.bytes &&
                    sum == checksum(i, NULL, o.bytes);
         printf("%5u %8ld %12ju %9.6f  %016jx  %s\n", (unsigned)i,
@@ -351,14 +334,12 @@ static void table(double took) {
     if (right != o.cursors) worse(123);
 }
 
-/* Accounts for the items that the run did not reach, unless that means to wait
- * for somebody, and says how it went if it did not go well. */
+/* Accounts for the items that the run did not reach, as far as they are known,
+ * and says how it went if it did not go well. */
 static void summary(void) {
     struct item item = {0};
-    struct stat st;
-    int known =
-        run.ready || (fstat(fileno(o.file), &st) == 0 && S_ISREG(st.st_mode));
-    while (!run.listed && known && next(&item) > 0) {
+    int known = run.ready || lseek(fileno(o.file), 0, SEEK_CUR) >= 0;
+    while (!run.listed && known && signals_next() <= 0 && next(&item) > 0) {
         item.which = run.given++;
         done(&item);
         free(item.text);
@@ -399,8 +380,9 @@ static void fork_children(void) {
         int r, pid = child_fork();
         if (pid < 0) {
             if (k == 0) fatal("fork", "", strerror(errno));
-            say("warning: unable to fork: %s: %d jobs", strerror(errno), k);
-            run.jobs = k;
+            run.jobs = (k + 2) / 3; /* each may need a thread and a command */
+            child_kill(run.jobs);
+            say("warning: only %d jobs: unable to fork more", run.jobs);
         }
         if (pid != 0) continue;
         close(s); /* from here on the life of a child */
@@ -423,13 +405,14 @@ static void open_files(void) {
             fatal("open ", o.arg['a'], strerror(errno));
         fcntl(fileno(o.file), F_SETFD, FD_CLOEXEC);
     }
-    o.fd = -1;
     if (o.arg['l'] != NULL) {
-        if ((o.fd = open(o.arg['l'], O_WRONLY | O_CREAT | O_TRUNC, 0666)) < 0)
+        if ((o.ledger = fopen(o.arg['l'], "w")) == NULL)
             fatal("create ", o.arg['l'], strerror(errno));
-        fcntl(o.fd, F_SETFD, FD_CLOEXEC);
-        note("Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\t"
-             "Signal\tCommand\tState\n");
+        fcntl(fileno(o.ledger), F_SETFD, FD_CLOEXEC);
+        fputs("Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\t"
+              "Signal\tCommand\tState\n",
+              o.ledger);
+        fflush(o.ledger); /* before it is forked */
     }
     if (run.keep &&
         (o.rows = calloc((size_t)o.cursors + 1, sizeof(*o.rows))) == NULL)
@@ -438,7 +421,7 @@ static void open_files(void) {
 
 /* Closes what has been written, and ends gather as it deserves. */
 static void conclude(void) {
-    if (o.fd >= 0 && close(o.fd) < 0) {
+    if (o.ledger != NULL && (ferror(o.ledger) || fclose(o.ledger) != 0)) {
         say("fatal: unable to write %s: %s", o.arg['l'], strerror(errno));
         run.failed = 1;
     }

@@ -1,8 +1,7 @@
 /*
  * protocol.h - the wire format, the functions that move bytes, and what the
- * source files share.  Both directions speak one message: two 32-bit unsigned
- * integers in network byte order (most significant byte first), then `size`
- * bytes.
+ * source files share.  Both directions speak one message: two unsigned 32-bit
+ * integers, most significant byte first, then `size` bytes.
  *
  *     0               4               8
  *     +---------------+---------------+---------------- - -
@@ -133,21 +132,18 @@ extern char hname[2048];
 extern unsigned short sport, cport;
 extern uint32_t which;
 extern uint64_t size;
-
 int make_token(unsigned char *token), server_open(const char *port);
 int server(struct run *run);
-
 int client(const unsigned char *token, uint32_t child, cursor *run, void *arg);
 int xclient(const void *data, size_t bytes);
 char *substitute(const char *string, const char *text);
 cursor command;
-
 int signals_init(void), signals_fd(void), signals_next(void);
 void signals_wake(void), signals_die(int sig);
 int child_fork(void), child_reap(int *status);
 pid_t child_pid(uint32_t k);
 int command_start(pid_t child);
-void command_over(void), child_kill(void);
+void command_over(void), child_kill(int k);
 
 /* Seconds that a clock shows; or since some fixed moment. */
 static inline double seconds_of(clockid_t clock) {
@@ -160,19 +156,19 @@ static inline double now(void) { return seconds_of(CLOCK_MONOTONIC); }
 /* Milliseconds for poll() to last until `by` (of now(); 0: for ever). */
 static inline int until(double by) {
     double left = by - now();
-    if (by <= 0) return -1;
-    return left <= 0 ? 0 : left > 1e6 ? 1000000000 : (int)(left * 1000) + 1;
+    left = left > 1e6 ? 1e6 : left;
+    return by <= 0 ? -1 : left <= 0 ? 0 : (int)(left * 1000) + 1;
 }
 
-/* Waits until fd is ready for events, or `by` (of now(), 0 for never) has
- * come.  Returns 1, or 0 with errno set: ETIMEDOUT or what poll() said. */
+/* Waits until fd is ready for an event, or `by` (of now(), 0 for never) has
+ * come.  POLLIN | POLLOUT means that it should not have anything to read while
+ * it is to be written.  Returns 1, or 0 if it was not to be. */
 static inline int ready(int fd, short events, double by) {
     struct pollfd p = {fd, events, 0};
     int n;
     do n = poll(&p, 1, until(by));
     while (n < 0 && errno == EINTR);
-    if (n == 0) errno = ETIMEDOUT;
-    return n > 0;
+    return n > 0 && !((events & POLLOUT) && (p.revents & POLLIN));
 }
 
 /* Moves n bytes, into `in` or else from `out`, however they are cut, whatever
@@ -180,10 +176,9 @@ static inline int ready(int fd, short events, double by) {
  * for no limit).  Returns how many have moved.  Fewer than n: errno says why,
  * and 0 means end of file. */
 static inline size_t move(int fd, unsigned char *in, const unsigned char *out,
-                          size_t n, double by) {
-    short event = in != NULL ? POLLIN : POLLOUT;
+                          size_t n, short events, double by) {
     size_t done = 0;
-    while (done < n && (by <= 0 || ready(fd, event, by))) {
+    while (done < n && (by <= 0 || ready(fd, events, by))) {
         ssize_t r = in != NULL ? read(fd, in + done, n - done)
                                : write(fd, out + done, n - done);
         if (r > 0) {
@@ -192,7 +187,7 @@ static inline size_t move(int fd, unsigned char *in, const unsigned char *out,
             errno = 0;
             break;
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            if (!ready(fd, event, by)) break;
+            if (!ready(fd, events, by)) break;
         } else if (errno != EINTR) {
             break;
         }
@@ -201,10 +196,14 @@ static inline size_t move(int fd, unsigned char *in, const unsigned char *out,
 }
 
 static inline size_t readn(int fd, void *buf, size_t n, double by) {
-    return move(fd, buf, NULL, n, by);
+    return move(fd, buf, NULL, n, POLLIN, by);
 }
 static inline size_t writen(int fd, const void *buf, size_t n) {
-    return move(fd, NULL, buf, n, 0);
+    return move(fd, NULL, buf, n, POLLOUT, 0);
+}
+/* To a server, which says nothing meanwhile unless it is gone. */
+static inline size_t sendn(int fd, const void *buf, size_t n) {
+    return move(fd, NULL, buf, n, POLLIN | POLLOUT, 0);
 }
 
 /* 32-bit integers in network byte order, at any address: one; a header. */

@@ -14,17 +14,15 @@
  * none waits for memory before.
  */
 #include "protocol.h"
-
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#define BLOCK (1u << 17) /* bytes moved at a time, at most */
-#define STACK (1u << 16) /* bytes a thread has beyond the system's need */
-#define WARNINGS 8       /* so many strangers are worth one each */
-#define TICK 0.1         /* seconds between looks at the progress, at most */
-
+#define BLOCK (1u << 17)  /* bytes moved at a time, at most */
+#define STACK (1ul << 16) /* bytes a thread has beyond the system's need */
+#define WARNINGS 8        /* so many strangers are worth one each */
+#define TICK 0.1          /* seconds between looks at the progress, at most */
 struct conn {
     int fd;                    /* closed by leave() */
     uint32_t child;            /* who is at the other end, or NONE */
@@ -40,7 +38,6 @@ struct servent *svs;            /* the service; NULL: the port is a number */
 int s = -1, ds = -1;            /* listening; the connection just accepted */
 char hname[2048] = "127.0.0.1"; /* the host: dotted, so nobody is asked */
 unsigned short sport;           /* the server's port, host byte order */
-
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t more;  /* an item to hand out, or none any more */
@@ -218,7 +215,7 @@ static int place(struct conn *cn, size_t n) {
             wait_in_line(cn);
     }
     item->busy = out >= 0;
-    if (q.line != NULL && (room(BLOCK) || q.turn == NULL)) /* and the next? */
+    if (q.line != NULL && (room(1) || q.turn == NULL)) /* and the next? */
         pthread_cond_signal(&q.line->wake);
     return out;
 }
@@ -226,11 +223,12 @@ static int place(struct conn *cn, size_t n) {
 /* Writes what an item holds where it belongs.  Returns 0 if that failed; then
  * the run has been aborted. */
 static int put(struct item *item) {
-    int fd = item->fd >= 0 ? item->fd : 1, error = 0;
-    if (item->held == 0) return 1;
+    int fd = item->fd >= 0 ? item->fd : 1;
+    size_t n = item->held;
+    if (n == 0) return 1;
     q.run->writing = item->written = fd == 1;
     unlock();
-    if (writen(fd, item->data, item->held) < item->held) error = errno;
+    int error = writen(fd, item->data, n) < n ? errno : 0;
     lock();
     q.run->writing = 0;
     item->held = 0;
@@ -325,6 +323,7 @@ static int receive(struct conn *cn, size_t n) {
         q.run->bytes += got;
         ok = (!out || put(item)) && got == k;
         item->busy = 0;
+        if (!out && q.turn == item) flush(); /* since just now */
         n -= got;
     }
     return ok;
@@ -353,6 +352,7 @@ static void put_back(struct item *item) {
     q.waiting = item;
     item->waiting = 1;
     item->owner = NULL;
+    if (q.turn == item && !ordered()) q.turn = NULL;
     release(item);
     pthread_cond_signal(&q.more);
 }
@@ -530,9 +530,8 @@ static void *xserve(void *arg) {
 }
 
 /* Starts the thread of connection fd, which owns that from now on.  Signals
- * are for the main thread, so they are blocked before the thread exists. */
+ * are for the main thread: they are blocked before the thread exists. */
 static void serve(int fd) {
-    size_t stack = STACK + (size_t)sysconf(_SC_THREAD_STACK_MIN);
     struct conn *cn = calloc(1, sizeof(*cn));
     int error = cn != NULL ? 0 : ENOMEM;
     pthread_attr_t attr;
@@ -540,7 +539,8 @@ static void serve(int fd) {
     sigset_t all, old;
     pthread_attr_init(&attr);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attr, stack);
+    pthread_attr_setstacksize(&attr,
+                              STACK + (size_t)sysconf(_SC_THREAD_STACK_MIN));
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     if (error == 0) error = pthread_create(&thread, &attr, xserve, cn);
@@ -586,14 +586,15 @@ static void admit(void) {
 static void heed(void) {
     int k, st, sig;
     while ((k = child_reap(&st)) >= 0) {
-        if (WIFSIGNALED(st) && !ended())
+        if (WIFSIGNALED(st) && !ended() && k < q.run->jobs)
             say("warning: child %d ended early: signal %d", k, WTERMSIG(st));
         if (q.first == NULL || q.first[k] == NULL) continue;
         put_back(q.first[k]);
         q.first[k] = NULL;
         q.promised--;
     }
-    if (children == 0 && q.threads == 0 && !ended())
+    if (children == 0 && !ended() &&
+        (q.threads == 0 || (q.run->reading && q.open == 0)))
         fail_run("go on", "", "no child is left");
     while ((sig = signals_next()) >= 0)
         if (sig == SIGUSR1)
@@ -610,7 +611,7 @@ static int over(double *deadline) {
         shutdown(cn->fd, SHUT_RDWR);
     if (*deadline <= 0) *deadline = now() + 2 * GRACE;
     if (now() >= *deadline) {
-        child_kill();
+        child_kill(0);
         *deadline = now() + GRACE;
     }
     return children == 0 && (q.run->aborted || q.threads == 0);
@@ -644,6 +645,7 @@ int server(struct run *run) {
         fail_run("hold ", "the items", strerror(ENOMEM));
     for (int k = 0; run->ready && k < run->jobs && !ended(); k++)
         if ((q.first[k] = list_item()) != NULL) q.promised++;
+    if (run->jobs == 0) run->listed = 1;
     for (heed(); !over(&deadline); heed()) watch(deadline);
     close(s);
     for (item = q.items; item != NULL; item = item->next) {

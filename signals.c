@@ -13,7 +13,6 @@
  * Main threads only, except for signals_wake() and child_pid().
  */
 #include "protocol.h"
-
 #include <sys/wait.h>
 
 #define SIGNALS 64 /* no system tried has one with a larger number */
@@ -25,7 +24,6 @@ struct kid {
 };
 
 int children; /* forked and not reaped yet */
-
 static const int caught[] = {SIGCHLD, SIGUSR1, SIGHUP, SIGINT,
                              SIGQUIT, SIGTERM, 0};
 static int self[2];      /* this process's pipe; neither end blocks */
@@ -133,6 +131,7 @@ int child_fork(void) {
         close(self[0]);
         for (const int *sig = caught + 1; *sig != 0; sig++)
             dispose(*sig, SIG_DFL);
+        dispose(SIGTTOU, SIG_IGN); /* lest a message to a terminal stops it */
         if (open_self() < 0) _exit(1);
     } else if (pid > 0) {
         kids[forked++] = (struct kid){pid, 1, 0};
@@ -168,9 +167,9 @@ int child_reap(int *status) {
     return -1;
 }
 
-/* Kills every child that is left. */
-void child_kill(void) {
-    for (int k = 0; k < forked; k++)
+/* Kills those children that are left, from number k on. */
+void child_kill(int k) {
+    for (; k < forked; k++)
         if (kids[k].alive) kill(kids[k].pid, SIGKILL);
 }
 
