@@ -242,6 +242,13 @@ static uint64_t checksum(uint32_t item, const void *data, uint64_t bytes) {
     return sum ^ (sums << 32 | sums >> 32);
 }
 
+/* The ledger cannot be written.  The run goes on without, but has failed. */
+static void lose_ledger(void) {
+    say("fatal: unable to write %s: %s", o.arg['l'], strerror(errno));
+    run.failed = 1;
+    o.ledger = NULL;
+}
+
 /* Writes an item's line into the ledger. */
 static void note(const struct item *item, enum state state, int value) {
     char *text = substitute(o.line, item->text);
@@ -252,8 +259,8 @@ static void note(const struct item *item, enum state state, int value) {
             item->took, (uintmax_t)item->bytes, value,
             state == KILLED ? item->status - STATUS_SIGNAL : 0,
             text != NULL ? text : "", words[state]);
-    fflush(o.ledger);
     free(text);
+    if (fflush(o.ledger) != 0) lose_ledger();
 }
 
 /* Lets an exit status count, if it matters more than what was so far. */
@@ -377,7 +384,7 @@ static void afford(void) {
 static void fork_children(void) {
     pid_t parent = getpid();
     for (int k = 0; k < run.jobs; k++) {
-        int r, pid = child_fork();
+        int pid = child_fork();
         if (pid < 0) {
             if (k == 0) fatal("fork", "", strerror(errno));
             run.jobs = (k + 2) / 3; /* each may need a thread and a command */
@@ -388,10 +395,8 @@ static void fork_children(void) {
         close(s); /* from here on the life of a child */
         cport = sport;
         setrlimit(RLIMIT_NOFILE, &o.files);
-        if (run.keep)
-            r = client(run.token, (uint32_t)k, synthetic, &o.bytes);
-        else
-            r = client(run.token, (uint32_t)k, command, &o.cmd);
+        int r = run.keep ? client(run.token, (uint32_t)k, synthetic, &o.bytes)
+                         : client(run.token, (uint32_t)k, command, &o.cmd);
         if (r < 0 && getppid() == parent) kill(parent, SIGUSR1);
         _exit(r != 0);
     }
@@ -412,7 +417,6 @@ static void open_files(void) {
         fputs("Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\t"
               "Signal\tCommand\tState\n",
               o.ledger);
-        fflush(o.ledger); /* before it is forked */
     }
     if (run.keep &&
         (o.rows = calloc((size_t)o.cursors + 1, sizeof(*o.rows))) == NULL)
@@ -421,10 +425,7 @@ static void open_files(void) {
 
 /* Closes what has been written, and ends gather as it deserves. */
 static void conclude(void) {
-    if (o.ledger != NULL && (ferror(o.ledger) || fclose(o.ledger) != 0)) {
-        say("fatal: unable to write %s: %s", o.arg['l'], strerror(errno));
-        run.failed = 1;
-    }
+    if (o.ledger != NULL && fclose(o.ledger) != 0) lose_ledger();
     if (run.signal == 0 && (fflush(stdout) != 0 || close(1) < 0)) {
         if (errno == EPIPE) signals_die(SIGPIPE);
         say("fatal: unable to write standard output: %s", strerror(errno));

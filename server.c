@@ -457,8 +457,7 @@ static int next_item(struct conn *cn) {
     item->pid = child_pid(cn->child);
     item->began = now();
     item->bytes = 0;
-    item->owner = cn;
-    cn->item = item;
+    (cn->item = item)->owner = cn;
     return 1;
 }
 
