@@ -23,7 +23,6 @@ static int dial(void) {
     int one = 1;
     if (cport == 0 && (svc = getservbyname("ingreslock", "tcp")) != NULL)
         cport = ntohs((uint16_t)svc->s_port);
-    memset(&sb, 0, sizeof(sb));
     sb.sin_family = AF_INET;
     sb.sin_port = htons(cport);
     errno = EADDRNOTAVAIL;

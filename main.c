@@ -1,7 +1,6 @@
 /*
  * gather - runs many cursors or commands at once and gathers what they have to
  * say: whole, in order, and with proof that nothing is missing.
- *
  *  1. The parent binds and listens on the loopback interface, then forks
  *     `jobs` children, then starts threads.  Nothing forks after the first
  *     thread, and a child never has a second one.
@@ -417,6 +416,7 @@ static void open_files(void) {
         fputs("Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\t"
               "Signal\tCommand\tState\n",
               o.ledger);
+        if (fflush(o.ledger) != 0) lose_ledger();
     }
     if (run.keep &&
         (o.rows = calloc((size_t)o.cursors + 1, sizeof(*o.rows))) == NULL)

@@ -69,9 +69,19 @@ int make_token(unsigned char *token) {
     return n == TOKEN ? 0 : -1;
 }
 
-/* Says why there is no server.  Returns -1. */
-static int no_server(const char *port, const char *why) {
-    say("fatal: unable to listen on %s port %s: %s", hname, port, why);
+/* Makes s listen on a port, host byte order.  Returns 0, or -1 with errno set.
+ * Two sockets may be bound to a port while neither of them listens yet. */
+static int listen_on(unsigned long port) {
+    int one = 1;
+    if ((s = socket(AF_INET, SOCK_STREAM, 0)) < 0) return -1;
+    fcntl(s, F_SETFD, FD_CLOEXEC);
+    fcntl(s, F_SETFL, O_NONBLOCK); /* who called may be gone at accept() */
+    setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    sa.sin_port = htons((uint16_t)port);
+    if (bind(s, (struct sockaddr *)&sa, sizeof(sa)) == 0 &&
+        listen(s, SOMAXCONN) == 0)
+        return 0;
+    close(s);
     return -1;
 }
 
@@ -80,34 +90,25 @@ static int no_server(const char *port, const char *why) {
  * or taken, any port.  Returns 0, or -1 when it could not, which it has said.
  */
 int server_open(const char *port) {
-    const char *name = port != NULL ? port : "ingreslock";
+    const char *name = port != NULL ? port : "ingreslock", *why = NULL;
     unsigned long n = strtoul(name, NULL, 10);
     socklen_t length = sizeof(sa);
-    int one = 1;
-    memset(&sa, 0, sizeof(sa));
     sa.sin_family = AF_INET;
     if ((ha = gethostbyname(hname)) == NULL || ha->h_addrtype != AF_INET)
-        return no_server(name, "no such host");
-    memcpy(&sa.sin_addr, ha->h_addr_list[0], sizeof(sa.sin_addr));
+        why = "no such host";
+    else
+        memcpy(&sa.sin_addr, ha->h_addr_list[0], sizeof(sa.sin_addr));
     if ((svs = getservbyname(name, "tcp")) != NULL)
         n = ntohs((uint16_t)svs->s_port);
     else if (port && (!*port || port[strspn(port, "0123456789")] || n > 65535))
-        return no_server(name, "no such service, and no number");
-    if ((s = socket(AF_INET, SOCK_STREAM, 0)) < 0)
-        return no_server(name, strerror(errno));
-    fcntl(s, F_SETFD, FD_CLOEXEC);
-    fcntl(s, F_SETFL, O_NONBLOCK); /* who called may be gone at accept() */
-    setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    for (;; n = 0) {
-        sa.sin_port = htons((uint16_t)n);
-        if (bind(s, (struct sockaddr *)&sa, sizeof(sa)) == 0) break;
-        if (port != NULL || n == 0) return no_server(name, strerror(errno));
-    }
-    if (listen(s, SOMAXCONN) < 0 ||
-        getsockname(s, (struct sockaddr *)&sa, &length) < 0)
-        return no_server(name, strerror(errno));
-    sport = ntohs(sa.sin_port);
-    return 0;
+        why = "no such service, and no number";
+    if (!why && listen_on(n) < 0 && (port != NULL || listen_on(0) < 0))
+        why = strerror(errno);
+    if (why)
+        say("fatal: unable to listen on %s port %s: %s", hname, name, why);
+    else if (getsockname(s, (struct sockaddr *)&sa, &length) == 0)
+        sport = ntohs(sa.sin_port);
+    return why ? -1 : 0;
 }
 
 /* Ends the run before its time.  Clients lose their connections, which makes
