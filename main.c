@@ -27,7 +27,6 @@
 #include <sys/resource.h>
 
 #define MANY ((uint64_t)1 << 50) /* the largest number of bytes we take */
-#define DESCRIPTORS 24           /* used beside those of connections */
 
 /* How an item can end, and the ledger's words for it. */
 enum state { COMPLETE, FAILED, KILLED, TIMEOUT, INCOMPLETE, UNSTARTED };
@@ -372,7 +371,7 @@ static void afford(void) {
     struct rlimit r = {o.files.rlim_max, o.files.rlim_max};
     if (setrlimit(RLIMIT_NOFILE, &r) < 0) r = o.files;
     run.limit = r.rlim_cur < 1 << 20 ? (int)r.rlim_cur : 1 << 20;
-    run.limit = (run.limit - DESCRIPTORS) / (run.files != NULL ? 2 : 1);
+    run.limit = (run.limit - 24) / (run.files ? 2 : 1); /* 24: the others */
     if (run.limit < 2) fatal("run", "", "too few file descriptors");
     if (run.jobs <= run.limit - run.limit / 4) return;
     run.jobs = run.limit - run.limit / 4;

@@ -60,8 +60,7 @@
 #define STATUS_MAX 65535   /* nothing above is a status */
 #define STATUS_LOST (-1)   /* not on the wire: no end arrived */
 
-/* An item: one cursor, that is one call of a function or one command. */
-struct item {
+struct item {            /* one cursor: a call of a function, or a command */
     uint32_t which;      /* its number, from 0 */
     char *text;          /* what the list says, malloc()ed by next(), */
     size_t length;       /* of so many bytes */
@@ -113,8 +112,7 @@ struct run {
     uint64_t bytes; /* received */
 };
 
-/* What the cursor command() wants as its arg. */
-struct command {
+struct command {    /* what the cursor command() wants as its arg */
     char **argv;    /* ends with NULL; {} stands for the item */
     double seconds; /* it may take, 0 for any time */
 };
@@ -143,7 +141,7 @@ void signals_wake(void), signals_die(int sig);
 int child_fork(void), child_reap(int *status);
 pid_t child_pid(uint32_t k);
 int command_start(pid_t child);
-void command_over(void), child_kill(int k);
+void command_over(void), child_kill(int from);
 
 /* Seconds that a clock shows; or since some fixed moment. */
 static inline double seconds_of(clockid_t clock) {

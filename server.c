@@ -19,10 +19,9 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#define BLOCK (1u << 17)  /* bytes moved at a time, at most */
-#define STACK (1ul << 16) /* bytes a thread has beyond the system's need */
-#define WARNINGS 8        /* so many strangers are worth one each */
-#define TICK 0.1          /* seconds between looks at the progress, at most */
+#define BLOCK (1u << 17) /* bytes moved at a time, at most */
+#define WARNINGS 8       /* so many strangers are worth one each */
+#define TICK 0.1         /* seconds between looks at the progress, at most */
 struct conn {
     int fd;                    /* closed by leave() */
     uint32_t child;            /* who is at the other end, or NONE */
@@ -287,7 +286,7 @@ static void open_file(struct item *item) {
         item->part = substitute("{}.part", item->name);
     if (item->part != NULL)
         item->fd = open(item->part, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    if (item->fd < 0) fail_run("create ", item->part, strerror(errno));
+    if (item->fd < 0) fail_run("create ", q.run->files, strerror(errno));
 }
 
 /* Closes the file of an item.  A complete one gets its name, any other goes;
@@ -436,7 +435,8 @@ static struct item *list_item(void) {
 static int next_item(struct conn *cn) {
     struct item *item = NULL;
     while (item == NULL && !q.run->aborted) {
-        if (cn->child < NONE && (item = q.first[cn->child]) != NULL) {
+        if (cn->child < (uint32_t)q.run->jobs &&
+            (item = q.first[cn->child]) != NULL) {
             q.first[cn->child] = NULL;
             if (--q.promised == 0) pthread_cond_broadcast(&q.more);
         } else if ((item = q.waiting) != NULL) {
@@ -532,6 +532,7 @@ static void *xserve(void *arg) {
 /* Starts the thread of connection fd, which owns that from now on.  Signals
  * are for the main thread: they are blocked before the thread exists. */
 static void serve(int fd) {
+    size_t stack = 65536 + (size_t)sysconf(_SC_THREAD_STACK_MIN); /* bytes */
     struct conn *cn = calloc(1, sizeof(*cn));
     int error = cn != NULL ? 0 : ENOMEM;
     pthread_attr_t attr;
@@ -539,8 +540,7 @@ static void serve(int fd) {
     sigset_t all, old;
     pthread_attr_init(&attr);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attr,
-                              STACK + (size_t)sysconf(_SC_THREAD_STACK_MIN));
+    pthread_attr_setstacksize(&attr, stack);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     if (error == 0) error = pthread_create(&thread, &attr, xserve, cn);
@@ -586,9 +586,10 @@ static void admit(void) {
 static void heed(void) {
     int k, st, sig;
     while ((k = child_reap(&st)) >= 0) {
-        if (WIFSIGNALED(st) && !ended() && k < q.run->jobs)
+        if (k >= q.run->jobs || q.first == NULL) continue;
+        if (WIFSIGNALED(st) && !ended())
             say("warning: child %d ended early: signal %d", k, WTERMSIG(st));
-        if (q.first == NULL || q.first[k] == NULL) continue;
+        if (q.first[k] == NULL) continue;
         put_back(q.first[k]);
         q.first[k] = NULL;
         q.promised--;

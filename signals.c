@@ -15,8 +15,6 @@
 #include "protocol.h"
 #include <sys/wait.h>
 
-#define SIGNALS 64 /* no system tried has one with a larger number */
-
 struct kid {
     pid_t pid;   /* never changes, so any thread may read it */
     int alive;   /* not reaped yet */
@@ -167,10 +165,14 @@ int child_reap(int *status) {
     return -1;
 }
 
-/* Kills those children that are left, from number k on. */
-void child_kill(int k) {
-    for (; k < forked; k++)
+/* Kills the children from a number on; if not all, collects them as well. */
+void child_kill(int from) {
+    for (int k = from; k < forked; k++) {
         if (kids[k].alive) kill(kids[k].pid, SIGKILL);
+        if (from == 0 || waitpid(kids[k].pid, NULL, 0) < 0) continue;
+        kids[k].alive = 0;
+        children--;
+    }
 }
 
 /* Makes a process fit to be a command: its own session, announced; all signals
@@ -179,7 +181,7 @@ int command_start(pid_t child) {
     sigset_t none;
     setsid();
     if (tell(up, number, (int)getpid()) < 0 || getppid() != child) return -1;
-    for (int sig = 1; sig <= SIGNALS; sig++) dispose(sig, SIG_DFL);
+    for (int sig = 1; sig <= 64; sig++) dispose(sig, SIG_DFL); /* all */
     sigemptyset(&none);
     return sigprocmask(SIG_SETMASK, &none, NULL);
 }

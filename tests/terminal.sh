@@ -1,0 +1,565 @@
+#!/bin/sh
+#
+# terminal.sh - gather at a terminal: the line of progress, and job control.
+# POSIX shell and utilities, and tmux, which supplies the terminals.
+#
+#     tests/terminal.sh             all tests
+#     tests/terminal.sh 'progress'  those whose names match: a pattern of the
+#                                   shell, found anywhere in the name
+#     GATHER=/path/to/gather tests/terminal.sh     tests another binary
+#     DEADLINE=60 tests/terminal.sh waits so many seconds (20) for anything
+#
+# TAP; the last line is `N passed, N failed`, and the exit status is 0 if none
+# failed.  Each test is a function that runs in a new directory, with a shell
+# in a new terminal of 10 lines.  What is typed there is short: the command is
+# in the file `run`.  Nothing is awaited by sleeping so long that it should
+# have happened: `till` looks until it has, or the deadline has come.
+#
+# A terminal is seen in two ways: `screen` is what a user would see now, the
+# file `raw` is every byte that has arrived there.
+
+LC_ALL=C
+export LC_ALL
+unset GATHER_ITEM GATHER_WHICH CDPATH ENV TMUX
+umask 077
+
+pattern=${1-}
+here=$(cd "$(dirname "$0")" && pwd) || exit 1
+case ${GATHER:=$here/../gather} in
+/*) ;;
+*) GATHER=$(pwd)/$GATHER ;;
+esac
+if [ ! -x "$GATHER" ] || [ -d "$GATHER" ]; then
+    echo "Bail out! There is no $GATHER: say make first."
+    exit 1
+fi
+if ! command -v tmux >/dev/null 2>&1; then
+    echo '1..0 # SKIP there is no tmux'
+    echo '0 passed, 0 failed'
+    exit 0
+fi
+: "${DEADLINE:=20}"
+if sleep 0.01 2>/dev/null; then # POSIX knows whole seconds only
+    nap=0.05
+else
+    nap=1
+fi
+
+dir=${TMPDIR:-/tmp}/gather-terminal.$$
+mkdir "$dir" "$dir/bin" || exit 1
+dir=$(cd "$dir" && pwd)
+trap 'terminals kill-server; rm -rf "$dir"' 0
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+ln -s "$GATHER" "$dir/bin/gather"
+PATH=$dir/bin:$PATH
+export PATH nap
+
+# --- Programs for the commands of gather
+
+# held FILE: returns when there is such a file; or after a while, so that no
+# test leaves it behind.
+cat >"$dir/bin/held" <<'.'
+#!/bin/sh
+i=0
+until [ -e "$1" ] || [ $((i += 1)) -gt 1200 ]; do
+    sleep "$nap"
+done
+.
+
+# mega N: N million bytes.
+cat >"$dir/bin/mega" <<'.'
+#!/bin/sh
+exec dd if=/dev/zero bs=1000000 count="$1" 2>/dev/null
+.
+
+# stay: writes down its number, that of its parent (a child of gather) and of
+# a descendant, and does not end.
+cat >"$dir/bin/stay" <<'.'
+#!/bin/sh
+sleep 300 &
+echo $$ $PPID $! >>pids
+wait
+.
+chmod +x "$dir/bin/held" "$dir/bin/mega" "$dir/bin/stay"
+
+# --- What tests use
+
+# terminals ...: tmux, with a server that is ours alone.
+terminals() {
+    tmux -S "$dir/tmux" -f /dev/null "$@" </dev/null >/dev/null 2>&1
+}
+
+# terminal COLUMNS: a new terminal, and a shell that is ready.
+terminal() {
+    terminals new-session -d -x "$1" -y 10 -s t \
+        'exec env PS1="ready> " TERM=screen sh -i 2>&1'
+    till shown '^ready>' || return
+    : >raw
+    terminals pipe-pane -t t "cat >>'$(pwd)/raw'"
+    type clear # which also shows that the pipe has begun
+    till seen 'clear' && till alone
+}
+
+# alone: on the screen there is a prompt and nothing else.
+alone() {
+    [ "$(screen)" = 'ready>' ]
+}
+
+# type TEXT: does that.
+type() {
+    terminals send-keys -t t -l "$1"
+    terminals send-keys -t t Enter
+}
+
+# press KEY: for example C-c.
+press() {
+    terminals send-keys -t t "$1"
+}
+
+# screen: its lines.
+screen() {
+    tmux -S "$dir/tmux" capture-pane -p -J -t t 2>/dev/null |
+        sed -e 's/ *$//' -e '/^$/d'
+}
+
+# shown RE: is there such a line on the screen?
+shown() {
+    screen | grep -q -e "$1"
+}
+
+# seen RE: has there been such a line, or such a state of the progress?
+seen() {
+    states | grep -q -e "$1"
+}
+
+# states: every line that has been written, and every state of the progress.
+states() {
+    tr '\r' '\n' <raw | sed "s/$(printf '\033')\[[0-9;?]*[A-Za-z]//g"
+}
+
+# lacks COMMAND: it does not succeed.
+lacks() {
+    ! "$@"
+}
+
+# till COMMAND: waits until it succeeds; says so if it does not.
+till() {
+    left=$((DEADLINE * ${nap##*.}))
+    [ "$nap" = 1 ] || left=$((DEADLINE * 20))
+    until "$@"; do
+        if [ $((left -= 1)) -lt 0 ]; then
+            echo "# never: $*"
+            [ ! -e raw ] || screen | sed 's/^/# |/'
+            return 1
+        fi
+        sleep "$nap"
+    done
+}
+
+# expect COMMAND: it has to succeed now.
+expect() {
+    if "$@"; then
+        return 0
+    fi
+    echo "# not so: $*"
+    screen | sed 's/^/# |/'
+    return 1
+}
+
+# run ...: what is on standard input becomes the file `run`, and is run.
+run() {
+    { echo '#!/bin/sh' && cat; } >run
+    chmod +x run
+    # shellcheck disable=SC2016 # the other shell's $?
+    type './run; echo "status $?"'
+}
+
+# ended STATUS: it is over, with that.
+ended() {
+    till shown '^status [0-9]' && expect shown "^status $1\$"
+}
+
+# lines FILE N: it has so many lines.
+lines() {
+    [ -e "$1" ] && [ "$(awk 'END { print NR }' "$1")" = "$2" ]
+}
+
+# dead: none of the processes in `pids` is left; a zombie is as good as none,
+# whoever is too slow to collect it.
+dead() {
+    for pid in $(cat pids); do
+        case $(ps -o stat= -p "$pid" 2>/dev/null) in
+        '' | Z*) ;;
+        *) return 1 ;;
+        esac
+    done
+}
+
+# stopped: the parent of the first child in `pids` is.
+stopped() {
+    read -r _ child _ <pids
+    parent=$(ps -o ppid= -p "$child") || return
+    case $(ps -o stat= -p "$((parent))") in
+    T*) ;;
+    *) return 1 ;;
+    esac
+}
+
+# --- The progress
+
+progress_counts() {
+    run <<'.'
+exec gather -u -n 4 sh -c 'test {} = 0 && held go || mega 1' >/dev/null
+.
+    till shown '^3/4 items, 3\.0 MB, [0-9]*\.[0-9] MB/s' || return
+    : >go
+    ended 0
+}
+
+progress_rate() {
+    run <<'.'
+gather -n 1 sh -c 'until [ -e go ]; do mega 1; done' >/dev/null
+.
+    till seen '^0/1 items, .* MB, [1-9][0-9]*\.[0-9] MB/s' || return
+    : >go
+    ended 0
+}
+
+progress_waiting() {
+    run <<'.'
+gather -n 3 sh -c 'test {} = 1 && held go; echo {}' >out
+.
+    till shown '^1/3 items, .*, waiting for item 1$' || return
+    : >go
+    ended 0
+}
+
+progress_first() {
+    run <<'.'
+gather -n 3 sh -c 'test {} = 0 && held go; echo {}' >out
+.
+    till shown '^0/3 items, .*, waiting for item 0$' || return
+    : >go
+    ended 0 && [ "$(tr '\n' ' ' <out)" = '0 1 2 ' ]
+}
+
+progress_slow() {
+    run <<'.'
+gather -n 2 mega 3 | { held go; cat >out; }
+.
+    till shown '^0/2 items, .*, standard output is slow$' || return
+    : >go
+    ended 0 && expect lacks shown 'slow' && [ "$(wc -c <out)" -eq 6000000 ]
+}
+
+progress_list() {
+    run <<'.'
+{ echo a; echo b; held go; echo c; } | gather echo >out
+.
+    till shown '^2/2+ items, 0\.0 MB, 0\.0 MB/s$' || return
+    : >go
+    ended 0 && [ "$(tr '\n' ' ' <out)" = 'a b c ' ]
+}
+
+progress_files() {
+    run <<'.'
+gather -n 3 -o f.{} sh -c 'test {} = 0 && held go; echo {}'
+.
+    till shown '^2/3 items, 0\.0 MB, 0\.0 MB/s$' || return
+    : >go
+    ended 0
+}
+
+# fits COLUMNS: the progress is so wide, and the widest state of it shorter.
+fits() {
+    expect lacks seen "^0/2.\{$(($1 - 3))\}" || return
+    # shellcheck disable=SC2046 # three words
+    set -- "$1" $(screen | awk '{ print length }')
+    [ $# -eq 3 ] && [ "$3" -lt "$1" ]
+}
+
+# progress_width COLUMNS: one line, and not in the last column.
+progress_width() {
+    run <<'.'
+gather -n 2 sh -c 'mega 100; held go' >/dev/null
+.
+    till shown '^0/2 items, [1-9]' && expect seen '^0/2 items, [1-9]' || return
+    expect fits "$1" || return
+    : >go
+    ended 0 && expect lacks seen "^0/2.\{$(($1 - 3))\}"
+}
+
+progress_resized() {
+    run <<'.'
+gather -n 2 held go >/dev/null
+.
+    till shown '^0/2 items, .* waiting for item 0$' || return
+    terminals resize-window -t t -x 18
+    till shown '^0/2 items, 0\.0 M$' || return
+    : >go
+    ended 0
+}
+
+progress_erased() {
+    run <<'.'
+gather -n 1 held go
+exec held stop
+.
+    till shown '^0/1 items' || return
+    : >go
+    till lacks shown items || return
+    : >stop
+    ended 0 && expect lacks shown items
+}
+
+# After an end that was not good the line goes, too.
+progress_erased_failed() {
+    run <<'.'
+exec gather -n 1 sh -c 'held go; exit 3'
+.
+    till shown '^0/1 items' || return
+    : >go
+    ended 123 && expect lacks shown items &&
+        expect shown '^gather: item 0: exit 3$' &&
+        expect shown '^gather: 0 complete, 1 failed, .* 0 unstarted$'
+}
+
+# silent OPTION: the run lasts as long as a dozen states of the progress, and
+# shows none, which one without the option does.
+silent() {
+    run <<.
+gather -n 1 sleep 1
+gather $1 -n 1 sleep 1
+echo over
+.
+    till shown '^over$' && ended 0 || return
+    expect seen '^0/1 items' || return
+    states >all
+    first=$(grep -c '^0/1 items' all)
+    rm -f raw.1
+    run <<.
+echo alone
+gather $1 -n 1 sleep 1
+echo over again
+.
+    till shown '^over again$' || return
+    states >all
+    [ "$(grep -c '^0/1 items' all)" = "$first" ]
+}
+
+silent_redirected() {
+    run <<'.'
+gather -n 1 sh -c 'sleep 1; echo x' 2>err
+.
+    ended 0 && expect shown '^x$' && expect lacks seen items && [ ! -s err ]
+}
+
+# The first line on the screen is what was typed.
+message_whole() {
+    run <<'.'
+gather -k -n 5 sh -c 'test {} = 4 && held go; test {} != 3 || exit 1'
+.
+    till shown '^gather: item 3: exit 1$' &&
+        till shown '^[0-9]/5 items, .*, waiting for item 4$' || return
+    expect lacks shown 'exit 1.' || return
+    : >go
+    ended 123 && expect shown '^gather: item 3: exit 1$' &&
+        expect shown '^gather: 4 complete, 1 failed, .* 0 unstarted$' &&
+        expect lacks shown items
+}
+
+# The same when the progress stands there already, and is longer.
+message_later() {
+    run <<'.'
+gather -k -n 2 sh -c 'held go.{}; exit {}'
+.
+    till shown '^0/2 items, .*, waiting for item 0$' || return
+    : >go.1
+    till shown '^gather: item 1: exit 1$' || return
+    expect lacks shown 'exit 1.' || return
+    till shown '^0/2 items, .*, waiting for item 0$' || return
+    : >go.0
+    ended 123 && expect shown '^gather: item 1: exit 1$'
+}
+
+# --- Keys, and the shell's job control
+
+# key KEY STATUS: ends everything.
+key() {
+    run <<'.'
+ulimit -c 0
+exec gather -n 3 stay
+.
+    till lines pids 3 && till shown '^0/3 items' || return
+    press "$1"
+    ended "$2" && till dead && expect lacks shown '^0/3 items'
+}
+
+# ^C when a command does not care for SIGTERM, and nobody reads the output.
+key_stubborn() {
+    run <<'.'
+gather -n 2 sh -c 'trap "" TERM; echo $$ $PPID >>pids; while :; do
+    mega 1; done' | held go
+.
+    till lines pids 2 && till shown '^0/2 items' || return
+    press C-c
+    till dead || return
+    : >go
+}
+
+suspended() {
+    run <<'.'
+exec gather -n 2 sh -c 'echo $$ $PPID >>pids; held go; echo {}' >out
+.
+    till lines pids 2 && till shown '^0/2 items' || return
+    press C-z
+    till stopped && till shown '^status' || return
+    type clear
+    till alone || return
+    sleep 0.5 2>/dev/null || sleep 1
+    expect alone || return # nothing of it is shown meanwhile
+    # shellcheck disable=SC2016 # the other shell's $?
+    type 'fg; echo "status $?"'
+    till shown '^0/2 items, .*, waiting for item 0$' || return
+    : >go
+    ended 0 && [ "$(tr '\n' ' ' <out)" = '0 1 ' ]
+}
+
+# While the parent is stopped, commands go on and end; nothing is lost.
+suspended_ends() {
+    run <<'.'
+exec gather -n 2 sh -c 'echo $$ >>pids; held go; mega 3; echo >done.{}' >out
+.
+    till lines pids 2 && till shown '^0/2 items' || return
+    press C-z
+    till shown '^status' || return
+    : >go
+    type clear
+    till alone || return
+    # shellcheck disable=SC2016 # the other shell's $?
+    type 'fg; echo "status $?"'
+    ended 0 && [ -e done.0 ] && [ -e done.1 ] &&
+        [ "$(wc -c <out)" -eq 6000000 ]
+}
+
+suspended_killed() {
+    run <<'.'
+exec gather -n 2 stay
+.
+    till lines pids 2 && till shown '^0/2 items' || return
+    press C-z
+    till stopped || return
+    type clear
+    till alone || return
+    # shellcheck disable=SC2016 # the other shell's $?
+    type 'fg; echo "status $?"'
+    till shown '^0/2 items' || return
+    press C-c
+    ended 130 && till dead
+}
+
+closed() {
+    run <<'.'
+exec gather -n 3 stay
+.
+    till lines pids 3 && till shown '^0/3 items' || return
+    terminals kill-session -t t
+    till dead
+}
+
+tostop() {
+    run <<'.'
+stty tostop
+gather -k -n 3 sh -c 'echo "says {}" >&2; held go; echo {}; exit {}' >out
+.
+    till shown 'says 0' && till shown 'says 1' && till shown 'says 2' &&
+        till shown '^0/3 items, .*, waiting for item 0$' || return
+    : >go
+    ended 123 && expect shown '^gather: item 2: exit 2$' &&
+        [ "$(tr '\n' ' ' <out)" = '0 1 2 ' ]
+}
+
+# The same in the background, where the progress is of no use: the run must
+# not stop for it.
+tostop_background() {
+    type 'stty tostop'
+    run <<'.'
+exit 0
+.
+    ended 0 || return
+    type 'gather -n 1 sh -c "sleep 1; echo x" >out &'
+    till lines out 1
+}
+
+# Nor may it write over what the shell and others say there.
+background() {
+    type 'gather -n 1 held go & clear'
+    till alone || return
+    sleep 1
+    expect lacks shown items || return
+    : >go
+}
+
+# --- The tests
+
+passed=0
+failed=0
+
+# try NAME COLUMNS FUNCTION [ARGUMENT ...]
+try() {
+    case $1 in
+    *$pattern*) ;;
+    *) return ;;
+    esac
+    name=$1
+    columns=$2
+    shift 2
+    mkdir "$dir/t" && cd "$dir/t" || exit 1
+    if terminal "$columns" >"$dir/log" && "$@" >>"$dir/log"; then
+        passed=$((passed + 1))
+        echo "ok $((passed + failed)) - $name"
+    else
+        failed=$((failed + 1))
+        echo "not ok $((passed + failed)) - $name"
+        cat "$dir/log"
+    fi
+    : >go
+    : >stop
+    terminals kill-session -t t
+    cd "$dir" && rm -rf "$dir/t"
+}
+
+try 'progress: done, all, bytes and the rate' 60 progress_counts
+try 'progress: the rate is more than 0 when bytes arrive' 60 progress_rate
+try 'progress: waiting for item 0' 60 progress_first
+try 'progress: waiting for item 1' 60 progress_waiting
+try 'progress: standard output is slow' 60 progress_slow
+try 'progress: how many items is not known yet' 60 progress_list
+try 'progress: files wait for nobody' 60 progress_files
+try 'progress: less than 20 columns' 20 progress_width 20
+try 'progress: less than 40 columns' 40 progress_width 40
+try 'progress: less than 60 columns' 60 progress_width 60
+try 'progress: another size of the terminal' 60 progress_resized
+try 'progress: erased at the end' 60 progress_erased
+try 'progress: erased when an item failed' 60 progress_erased_failed
+try 'no progress with -q' 60 silent -q
+try 'no progress with -v' 60 silent -v
+try 'no progress if standard error is no terminal' 60 silent_redirected
+try 'a message is a line of its own' 60 message_whole
+try 'a message wipes the progress' 60 message_later
+try '^C ends everything' 60 key C-c 130
+try '^\ ends everything' 60 key 'C-\' 131
+try '^C ends what ignores SIGTERM, while nobody reads' 60 key_stubborn
+try '^Z stops it, fg continues it' 60 suspended
+try '^Z: commands end meanwhile' 60 suspended_ends
+try '^Z, fg, ^C' 60 suspended_killed
+try 'a terminal that is closed ends everything' 60 closed
+try 'stty tostop: commands say something' 60 tostop
+try 'stty tostop: in the background' 60 tostop_background
+try 'no progress in the background' 60 background
+
+echo "1..$((passed + failed))"
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
