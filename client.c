@@ -43,9 +43,7 @@ static int dial(void) {
 
 /* Sends n bytes that ask for an item, and waits for the reply.  Returns 1,
  * with the number in `which` and the text, zero-terminated, in *text, which
- * the caller frees; 0 for goodbye; -1 when the server is gone, or makes no
- * sense.
- */
+ * the caller frees; 0 for goodbye; -1 when the server is gone or confused. */
 static int ask(const void *request, size_t n, char **text) {
     unsigned char m[HEADER];
     *text = NULL;

@@ -169,9 +169,11 @@ static int grow(struct item *item, size_t from, size_t n, int exceed) {
     return 1;
 }
 
-/* Frees what an item holds, and lets those know who wait for memory. */
+/* Frees what an item holds, and lets those know who wait for memory.  It is
+ * freed as little: else glibc takes the size for usual, and keeps the like. */
 static void release(struct item *item) {
-    free(item->data);
+    unsigned char *little = realloc(item->data, 1);
+    free(little != NULL ? little : item->data);
     q.held -= item->room;
     item->data = NULL;
     item->room = item->held = 0;

@@ -146,7 +146,7 @@ lacks() {
 
 # till COMMAND: waits until it succeeds; says so if it does not.
 till() {
-    left=$((DEADLINE * ${nap##*.}))
+    left=$DEADLINE
     [ "$nap" = 1 ] || left=$((DEADLINE * 20))
     until "$@"; do
         if [ $((left -= 1)) -lt 0 ]; then
@@ -168,12 +168,33 @@ expect() {
     return 1
 }
 
-# run ...: what is on standard input becomes the file `run`, and is run.
+# start: what is on standard input becomes the file `run`, and is run.
+start() {
+    { echo '#!/bin/sh' && cat; } >run
+    chmod +x run
+    type ./run
+}
+
+# run: the same, and its status is shown.
 run() {
     { echo '#!/bin/sh' && cat; } >run
     chmod +x run
     # shellcheck disable=SC2016 # the other shell's $?
     type './run; echo "status $?"'
+}
+
+# key KEY: presses it, waits for the prompt, and asks for the status; a
+# shell that sees its command interrupted may do no more of the same line.
+key() {
+    press "$1"
+    till prompt || return
+    # shellcheck disable=SC2016 # the other shell's $?
+    type 'echo "status $?"'
+}
+
+# prompt: the shell is ready.
+prompt() {
+    [ "$(screen | sed -n '$p')" = 'ready>' ]
 }
 
 # ended STATUS: it is over, with that.
@@ -189,12 +210,13 @@ lines() {
 # dead: none of the processes in `pids` is left; a zombie is as good as none,
 # whoever is too slow to collect it.
 dead() {
-    for pid in $(cat pids); do
+    tr ' ' '\n' <pids >each
+    while read -r pid; do
         case $(ps -o stat= -p "$pid" 2>/dev/null) in
         '' | Z*) ;;
         *) return 1 ;;
         esac
-    done
+    done <each
 }
 
 # stopped: the parent of the first child in `pids` is.
@@ -291,13 +313,16 @@ gather -n 2 sh -c 'mega 100; held go' >/dev/null
     ended 0 && expect lacks seen "^0/2.\{$(($1 - 3))\}"
 }
 
+# The terminal itself may break the line that stands there when it shrinks.
 progress_resized() {
     run <<'.'
 gather -n 2 held go >/dev/null
 .
-    till shown '^0/2 items, .* waiting for item 0$' || return
+    till seen '^0/2 items, 0\.0 MB, 0\.0 MB/s,$' || return
+    terminals resize-window -t t -x 60
+    till shown '^0/2 items, .*, waiting for item 0$' || return
     terminals resize-window -t t -x 18
-    till shown '^0/2 items, 0\.0 M$' || return
+    till seen '^0/2 items, 0\.0 MB$' || return
     : >go
     ended 0
 }
@@ -326,27 +351,22 @@ exec gather -n 1 sh -c 'held go; exit 3'
         expect shown '^gather: 0 complete, 1 failed, .* 0 unstarted$'
 }
 
-# silent OPTION: the run lasts as long as a dozen states of the progress, and
-# shows none, which one without the option does.
+# silent OPTION: a run as long as ten states of the progress shows none, which
+# one without the option does.
 silent() {
     run <<.
 gather -n 1 sleep 1
-gather $1 -n 1 sleep 1
 echo over
 .
     till shown '^over$' && ended 0 || return
     expect seen '^0/1 items' || return
-    states >all
-    first=$(grep -c '^0/1 items' all)
-    rm -f raw.1
+    first=$(states | grep -c '^0/1 items')
     run <<.
-echo alone
 gather $1 -n 1 sleep 1
 echo over again
 .
     till shown '^over again$' || return
-    states >all
-    [ "$(grep -c '^0/1 items' all)" = "$first" ]
+    [ "$(states | grep -c '^0/1 items')" = "$first" ]
 }
 
 silent_redirected() {
@@ -386,20 +406,20 @@ gather -k -n 2 sh -c 'held go.{}; exit {}'
 
 # --- Keys, and the shell's job control
 
-# key KEY STATUS: ends everything.
-key() {
-    run <<'.'
+# ended_by KEY STATUS: it ends everything.
+ended_by() {
+    start <<'.'
 ulimit -c 0
 exec gather -n 3 stay
 .
     till lines pids 3 && till shown '^0/3 items' || return
-    press "$1"
+    key "$1"
     ended "$2" && till dead && expect lacks shown '^0/3 items'
 }
 
 # ^C when a command does not care for SIGTERM, and nobody reads the output.
-key_stubborn() {
-    run <<'.'
+stubborn() {
+    start <<'.'
 gather -n 2 sh -c 'trap "" TERM; echo $$ $PPID >>pids; while :; do
     mega 1; done' | held go
 .
@@ -407,21 +427,32 @@ gather -n 2 sh -c 'trap "" TERM; echo $$ $PPID >>pids; while :; do
     press C-c
     till dead || return
     : >go
+    till prompt
+}
+
+# asleep: ^Z, and nothing of gather is shown after that.
+asleep() {
+    press C-z
+    till stopped && till prompt || return
+    type clear
+    till alone
+}
+
+# awake: fg, and the status.
+awake() {
+    # shellcheck disable=SC2016 # the other shell's $?
+    type 'fg; echo "status $?"'
 }
 
 suspended() {
-    run <<'.'
+    start <<'.'
 exec gather -n 2 sh -c 'echo $$ $PPID >>pids; held go; echo {}' >out
 .
     till lines pids 2 && till shown '^0/2 items' || return
-    press C-z
-    till stopped && till shown '^status' || return
-    type clear
-    till alone || return
-    sleep 0.5 2>/dev/null || sleep 1
+    asleep || return
+    sleep 1
     expect alone || return # nothing of it is shown meanwhile
-    # shellcheck disable=SC2016 # the other shell's $?
-    type 'fg; echo "status $?"'
+    awake
     till shown '^0/2 items, .*, waiting for item 0$' || return
     : >go
     ended 0 && [ "$(tr '\n' ' ' <out)" = '0 1 ' ]
@@ -429,34 +460,28 @@ exec gather -n 2 sh -c 'echo $$ $PPID >>pids; held go; echo {}' >out
 
 # While the parent is stopped, commands go on and end; nothing is lost.
 suspended_ends() {
-    run <<'.'
-exec gather -n 2 sh -c 'echo $$ >>pids; held go; mega 3; echo >done.{}' >out
+    start <<'.'
+exec gather -n 2 sh -c 'echo $$ $PPID >>pids; held go; echo {}
+    : >done.{}' >out
 .
     till lines pids 2 && till shown '^0/2 items' || return
-    press C-z
-    till shown '^status' || return
+    asleep || return
     : >go
-    type clear
-    till alone || return
-    # shellcheck disable=SC2016 # the other shell's $?
-    type 'fg; echo "status $?"'
-    ended 0 && [ -e done.0 ] && [ -e done.1 ] &&
-        [ "$(wc -c <out)" -eq 6000000 ]
+    till [ -e done.0 ] && till [ -e done.1 ] || return
+    expect stopped && expect [ ! -s out ] || return
+    awake
+    ended 0 && [ "$(tr '\n' ' ' <out)" = '0 1 ' ]
 }
 
 suspended_killed() {
-    run <<'.'
+    start <<'.'
 exec gather -n 2 stay
 .
     till lines pids 2 && till shown '^0/2 items' || return
-    press C-z
-    till stopped || return
-    type clear
-    till alone || return
-    # shellcheck disable=SC2016 # the other shell's $?
-    type 'fg; echo "status $?"'
+    asleep || return
+    awake
     till shown '^0/2 items' || return
-    press C-c
+    key C-c
     ended 130 && till dead
 }
 
@@ -484,19 +509,18 @@ gather -k -n 3 sh -c 'echo "says {}" >&2; held go; echo {}; exit {}' >out
 # The same in the background, where the progress is of no use: the run must
 # not stop for it.
 tostop_background() {
-    type 'stty tostop'
-    run <<'.'
-exit 0
-.
-    ended 0 || return
-    type 'gather -n 1 sh -c "sleep 1; echo x" >out &'
+    type 'stty tostop; clear'
+    till alone || return
+    type 'gather -n 1 sh -c "held go; echo {}" >out & clear'
+    sleep 1 # ten states of the progress, if there are any
+    : >go
     till lines out 1
 }
 
-# Nor may it write over what the shell and others say there.
+# Nor may the progress write over what the shell and others say there.
 background() {
     type 'gather -n 1 held go & clear'
-    till alone || return
+    till seen clear || return
     sleep 1
     expect lacks shown items || return
     : >go
@@ -504,6 +528,13 @@ background() {
 
 # --- The tests
 
+if ! terminals new-session -d -s t sh; then
+    echo 'Bail out! tmux does not start here.'
+    exit 1
+fi
+
+terminals new-session -d -s keep 'exec cat' # lest the server ends
+terminals kill-session -t t
 passed=0
 failed=0
 
@@ -541,7 +572,7 @@ try 'progress: files wait for nobody' 60 progress_files
 try 'progress: less than 20 columns' 20 progress_width 20
 try 'progress: less than 40 columns' 40 progress_width 40
 try 'progress: less than 60 columns' 60 progress_width 60
-try 'progress: another size of the terminal' 60 progress_resized
+try 'progress: another size of the terminal' 29 progress_resized
 try 'progress: erased at the end' 60 progress_erased
 try 'progress: erased when an item failed' 60 progress_erased_failed
 try 'no progress with -q' 60 silent -q
@@ -549,9 +580,9 @@ try 'no progress with -v' 60 silent -v
 try 'no progress if standard error is no terminal' 60 silent_redirected
 try 'a message is a line of its own' 60 message_whole
 try 'a message wipes the progress' 60 message_later
-try '^C ends everything' 60 key C-c 130
-try '^\ ends everything' 60 key 'C-\' 131
-try '^C ends what ignores SIGTERM, while nobody reads' 60 key_stubborn
+try '^C ends everything' 60 ended_by C-c 130
+try '^\ ends everything' 60 ended_by C-\\ 131
+try '^C ends what ignores SIGTERM, while nobody reads' 60 stubborn
 try '^Z stops it, fg continues it' 60 suspended
 try '^Z: commands end meanwhile' 60 suspended_ends
 try '^Z, fg, ^C' 60 suspended_killed
