@@ -14,7 +14,7 @@ WARNINGS = -pedantic -Wall -Wextra -Wshadow -Wconversion -Wcast-qual \
 	-Wwrite-strings -Wstrict-prototypes -Wmissing-prototypes
 SOURCES = main.c server.c client.c signals.c
 OBJECTS = main.o server.o client.o signals.o
-SCRIPTS = test.sh tests/battery.sh tests/loops.sh
+SCRIPTS = test.sh tests/*.sh
 
 all: gather
 
