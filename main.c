@@ -297,7 +297,7 @@ static void tick(const struct run *r, const struct item *turn) {
     char line[256], wait[40] = "";
     double t = now(), rate = (double)(r->bytes - before) / 1e6 / (t - last);
     int columns = 80;
-    if (t - last < 0.1) return;
+    if (t - last < 0.1 || tcgetpgrp(2) != getpgrp()) return;
     before = r->bytes;
     last = t;
 #ifdef TIOCGWINSZ /* not in POSIX, but wherever terminals are windows */
@@ -451,7 +451,7 @@ int main(int argc, char **argv) {
     if (o.arg['q'] == NULL && !run.verbose && isatty(2)) run.tick = tick;
     fork_children();
     server(&run);
-    if (run.tick != NULL) writen(2, "\033[K", 3);
+    if (run.tick != NULL && tcgetpgrp(2) == getpgrp()) writen(2, "\033[K", 3);
     if (run.keep && run.signal == 0) table(now() - start);
     summary();
     conclude();

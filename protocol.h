@@ -13,17 +13,17 @@
  *            that asks for an item: `which` is the child's own number, or NONE
  *            if the server did not fork it.  Due in OPENING seconds.
  *   data     which = the item, size = 1 to DATA_MAX.  An item is any number
- *            of these: one when the data lie in memory, one a piece in
- * streams. end      which = the item | END, size = 12: three u32, namely the
- * status (below) and the high and low half of the item's byte count. server ->
- * client reply    to the opening and to each end: which = the next item, with
- * its text as payload (at most ITEM_MAX bytes); or which = NONE and size 0:
- * everything has been received, goodbye.
+ *            of these: one from an array, in a stream one for each piece.
+ *   end      which = the item | END, size = 12: three u32, namely the status
+ *            (below) and the high and low half of the item's byte count.
+ * server -> client
+ *   reply    to the opening and to each end: which = the next item, with its
+ *            text as payload (at most ITEM_MAX bytes); or which = NONE and
+ *            size 0: everything has been received, goodbye.
  *
- * End of file or a reset is no answer: before the end message it makes the
- * item incomplete, before the goodbye it makes the client fail.  While an item
- * runs the server is silent, so a readable socket means that it has gone.  No
- * number below may ever mean anything else.
+ * End of file or a reset is no answer: before the end it makes the item
+ * incomplete, before the goodbye the client fail.  A server is silent while
+ * an item runs.  No number below may ever come to mean anything else.
  */
 #ifndef PROTOCOL_H
 #define PROTOCOL_H

@@ -58,12 +58,11 @@ export PATH nap
 
 # --- Programs for the commands of gather
 
-# held FILE: returns when there is such a file; or after a while, so that no
-# test leaves it behind.
+# held FILE: returns when there is such a file; or when the directory of the
+# test has gone, so that no test leaves it behind.
 cat >"$dir/bin/held" <<'.'
 #!/bin/sh
-i=0
-until [ -e "$1" ] || [ $((i += 1)) -gt 1200 ]; do
+until [ -e "$1" ] || [ ! -d "$PWD" ]; do
     sleep "$nap"
 done
 .
@@ -524,6 +523,9 @@ background() {
     sleep 1
     expect lacks shown items || return
     : >go
+    # shellcheck disable=SC2016 # the other shell's $?
+    type 'wait; echo "status $?"'
+    ended 0
 }
 
 # --- The tests
@@ -547,7 +549,8 @@ try() {
     name=$1
     columns=$2
     shift 2
-    mkdir "$dir/t" && cd "$dir/t" || exit 1
+    test=$dir/$((passed + failed))
+    mkdir "$test" && cd "$test" || exit 1
     if terminal "$columns" >"$dir/log" && "$@" >>"$dir/log"; then
         passed=$((passed + 1))
         echo "ok $((passed + failed)) - $name"
@@ -559,7 +562,7 @@ try() {
     : >go
     : >stop
     terminals kill-session -t t
-    cd "$dir" && rm -rf "$dir/t"
+    cd "$dir" && rm -rf "$test"
 }
 
 try 'progress: done, all, bytes and the rate' 60 progress_counts
