@@ -1,0 +1,416 @@
+#!/bin/sh
+#
+# loops.sh - looks for races by repetition: each kind of run so many times.
+#
+#     tests/loops.sh              100 runs of each kind; about a minute
+#     tests/loops.sh 500          500 runs of each
+#     tests/loops.sh 500 kill     of those whose names match: a pattern of the
+#                                 shell, found anywhere in the name
+#     SEED=7 tests/loops.sh       the same moments as last time, when that
+#                                 printed `# seed 7`
+#     GATHER=/path/to/gather tests/loops.sh     tests another binary
+#     DEADLINE=100 tests/loops.sh               gives each run so many seconds
+#                                               (20)
+#
+# A kind of run is a function, of three random numbers from 0 to 999.  It says
+# what is wrong with this run, if anything is.  3 seconds after the last run of a kind, none of its processes
+# may be left.  Output is TAP, one test for each kind; the last line is
+# `N passed, N failed`; the exit status is 0 if none failed.
+
+LC_ALL=C
+export LC_ALL
+unset GATHER_ITEM GATHER_WHICH GATHER_TOKEN CDPATH ENV
+umask 077
+
+runs=${1:-100}
+pattern=${2-}
+: "${SEED:=$(date +%s)}" "${DEADLINE:=20}"
+here=$(cd "$(dirname "$0")/.." && pwd) || exit 1
+case ${GATHER:=$here/gather} in
+/*) ;;
+*) GATHER=$(pwd)/$GATHER ;;
+esac
+if [ ! -x "$GATHER" ] || [ -d "$GATHER" ]; then
+    echo "Bail out! There is no $GATHER: say make first."
+    exit 1
+fi
+if [ ! -r /proc/self/environ ] || ! sleep 0.01; then
+    echo '1..0 # SKIP no /proc, or no sleep 0.01'
+    exit 0
+fi
+
+dir=${TMPDIR:-/tmp}/gather-loops.$$
+mkdir "$dir" "$dir/work" || exit 1
+dir=$(cd "$dir" && pwd)
+cd "$dir/work" || exit 1
+began=$(date +%s)
+echo "# seed $SEED"
+
+# --- The machinery
+
+passed=0 failed=0 number=0
+
+# g: gather, with a mark in its environment, that of its children and commands.
+g() {
+    GATHER_LOOPS=$dir "$GATHER" "$@"
+}
+
+# marked: the processes that have the mark.
+marked() {
+    grep -lsFxz "GATHER_LOOPS=$dir" /proc/[0-9]*/environ | tr -cd '0-9\n'
+}
+
+# sweep: kills them.
+sweep() {
+    for pid in $(marked); do
+        kill -s KILL "$pid"
+    done 2>/dev/null
+}
+
+trap 'sweep; cd /; rm -rf "$dir"' 0
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# dog: kills what belongs to a run that is still the same after DEADLINE
+# seconds.
+dog() {
+    last='' age=0
+    while sleep 1 && [ -d "$dir" ]; do
+        now=''
+        read -r now <"$dir/now"
+        [ "$now" = "$last" ] || age=0
+        last=$now age=$((age + 1))
+        if [ $age -gt "$DEADLINE" ]; then
+            echo "$now" >"$dir/hung"
+            sweep
+        fi
+    done
+}
+
+# pause MS: sleeps so many milliseconds.
+pause() {
+    sleep "$(($1 / 1000)).$(printf %03d $(($1 % 1000)))"
+}
+
+# kids PID: its children.
+kids() {
+    ps -A -o pid= -o ppid= | awk -v p="$1" '$2 == p { print $1 }'
+}
+
+# hit: counts, of the runs of this kind, those which `hit` what they aim at.
+hit() {
+    hits=$((hits + 1))
+}
+
+# is WHAT EXPECTED GOT: says so if these are different.
+is() {
+    [ "$2" = "$3" ] || echo "$1: expected $2, got $3"
+}
+
+# same EXPECTED GOT: says so if these files are different.
+same() {
+    cmp -s "$1" "$2" && return
+    echo "$2 is wrong:"
+    diff -a "$1" "$2" | sed 5q
+}
+
+# only PATTERN: says so if standard error has a line without that.
+only() {
+    if grep -a -v "$1" err >odd; then
+        echo 'standard error has:'
+        sed 20q odd
+    fi
+}
+
+# start FILE: does it consist of the first lines of what it should be?
+start() {
+    head -c "$(wc -c <"$2")" "$1" | cmp -s - "$2" && return
+    echo "$2 is no beginning:"
+    diff -a "$1" "$2" | sed 5q
+}
+
+# loop KIND NAME: makes the runs of a kind.
+loop() {
+    # shellcheck disable=SC2254 # it is a pattern
+    case $2 in
+    *$pattern*) ;;
+    *) return ;;
+    esac
+    number=$((number + 1)) run=0 hits=0 bad=0
+    awk -v seed="$((SEED + number))" -v n="$runs" '
+        function r() { return int(rand() * 1000) }
+        BEGIN { srand(seed); while (n-- > 0) print r(), r(), r() }
+    ' >"$dir/numbers"
+    while read -r x y z; do
+        run=$((run + 1))
+        echo "$number.$run" >"$dir/now"
+        rm -rf ./*
+        $1 "$x" "$y" "$z" >"$dir/wrong" 2>&1 </dev/null
+        if [ -e "$dir/hung" ]; then
+            echo "no end in $DEADLINE seconds" >>"$dir/wrong"
+            rm "$dir/hung"
+        fi
+        [ -s "$dir/wrong" ] || continue
+        bad=$((bad + 1))
+        [ $bad -gt 3 ] || sed "s/^/# run $run: /" "$dir/wrong" >>"$dir/bad"
+    done <"$dir/numbers"
+    wait_for_end
+    if [ -s "$dir/bad" ]; then
+        failed=$((failed + 1))
+        echo "not ok $number - $2: $bad of $runs runs"
+        cat "$dir/bad"
+    else
+        passed=$((passed + 1))
+        echo "ok $number - $2: $runs runs"
+    fi
+    [ $hits -eq 0 ] || echo "# $hits of these hit"
+    rm -f "$dir/bad"
+}
+
+# wait_for_end: says which processes of a kind are left after 3 seconds.
+wait_for_end() {
+    n=0
+    while [ -n "$(marked)" ] && [ $((n += 1)) -le 30 ]; do
+        sleep 0.1
+    done
+    for pid in $(marked); do
+        echo "# left behind: $pid $(tr '\0' ' ' <"/proc/$pid/cmdline")"
+    done >>"$dir/bad" 2>/dev/null
+    sweep
+}
+
+echo >"$dir/now"
+dog </dev/null >/dev/null 2>&1 &
+seq 0 39 >"$dir/40"
+seq 0 3999 >"$dir/4000"
+seq 0 19 >"$dir/20"
+
+# --- Runs that come to their end
+
+demonstration() {
+    g -n 40 -s 10k >table 2>err
+    is status 0 $?
+    is total '40 of 40 cursors complete and right, 409600 of 409600 bytes' \
+        "$(sed -n '$s/ bytes, .*/ bytes/p' table)"
+    only '^$'
+}
+loop demonstration 'demonstration: 40 cursors are complete'
+
+ordered() {
+    g -n 40 -j $((1 + $1 % 9)) -m "$2" seq {}00 {}99 >out 2>err
+    is status 0 $?
+    same "$dir/4000" out
+    only '^$'
+}
+loop ordered 'commands: 40 in order, some jobs, some bytes of memory'
+
+unordered() {
+    g -n 40 -j 7 -u -m $((($1 % 2) * 1000000)) seq {}00 {}99 >out 2>err
+    is status 0 $?
+    awk 'NR % 100 != 1 && $1 != last + 1 { print "mixed: " last, $1 }
+        { last = $1 }' out
+    sort -n out >sorted
+    same "$dir/4000" sorted
+    only '^$'
+}
+loop unordered 'commands: 40 with -u, whole, with and without memory'
+
+piped() {
+    {
+        seq 0 $(($1 % 40))
+        pause $(($2 % 30))
+        seq $(($1 % 40 + 1)) 39
+    } | g -j 7 echo >out 2>err
+    is status 0 $?
+    same "$dir/40" out
+    only '^$'
+}
+loop piped 'commands: the list is a pipe, and slow at some place'
+
+retries() {
+    g -n 40 -r 1 sh -c '[ -e {} ] || { : >{}; exit 3; }; echo {}' >out 2>err
+    is status 0 $?
+    same "$dir/40" out
+    is failures 40 "$(grep -c 'exit 3, trying again' err)"
+    only '^gather: item [0-9]*: exit 3, trying again$'
+}
+loop retries 'retries: 40 commands that fail at first'
+
+# --- Runs that do not
+
+# account N: says so if the closing line does not account for N items.
+account() {
+    sed -n 's/^gather: \([0-9]* complete.*\)/\1/p' err |
+        awk -F '[^0-9]+' -v n="$1" '{ for (i = 1; i <= NF; i++) sum += $i }
+            END { if (sum != n) print "accounts for " sum + 0 " of " n }'
+}
+
+failure() {
+    n=$(($1 % 40))
+    g -n 40 sh -c '
+        [ {} -ne $1 ] || exit 3
+        [ {} -lt $1 ] || exec sleep 60
+        echo {}' sh $n >out 2>err
+    is status 123 $?
+    start "$dir/40" out
+    account 40
+    is reason "gather: item $n: exit 3" "$(grep item err)"
+    only '^gather: '
+}
+loop failure 'abort: one of 40 commands fails'
+
+reader() {
+    [ $(($2 % 2)) -eq 0 ] || set -- "$@" -u
+    n=$(($1 * 2000))
+    shift 3
+    {
+        g "$@" -n 40 -j 7 head -c 100k /dev/zero 2>err
+        echo $? >status
+    } | head -c $n | wc -c >size
+    read -r status <status
+    is status 141 "$status"
+    is size $n "$(cat size)"
+    account 40
+    only '^gather: '
+}
+loop reader 'abort: the reader of the output goes away'
+
+# slow OPTIONS: 20 items, which take some time, in the background; `pid`.
+slow() {
+    g -n 20 -j 5 "$@" sh -c 'sleep 0.0$(({} * 7 % 5)); echo {}' >out 2>err &
+    pid=$!
+}
+
+term() {
+    slow
+    pause $(($1 % 200))
+    kill -TERM $pid 2>/dev/null
+    wait $pid
+    status=$?
+    if [ $status -eq 143 ]; then
+        hit
+        start "$dir/20" out
+        [ ! -s err ] || account 20
+    else
+        is status 0 $status
+        same "$dir/20" out
+    fi
+    only '^gather: [0-9]* complete'
+}
+loop term 'abort: TERM at some moment'
+
+files() {
+    slow -o file{}
+    pause $(($1 % 200))
+    kill -TERM $pid 2>/dev/null
+    wait $pid
+    status=$?
+    if [ $status -eq 143 ]; then
+        hit
+    else
+        is status 0 $status
+        is files 20 "$(find . -name 'file*' | wc -l)"
+    fi
+    for f in file*; do
+        [ "$f" = 'file*' ] || is "$f" "${f#file}" "$(cat "$f")"
+    done
+    only '^gather: [0-9]* complete'
+}
+loop files 'abort: TERM at some moment leaves whole files only'
+
+killed() {
+    slow
+    pause $(($1 % 200))
+    kill -KILL $pid 2>/dev/null
+    wait $pid
+    status=$?
+    if [ $status -eq 137 ]; then
+        hit
+        start "$dir/20" out
+    else
+        is status 0 $status
+        same "$dir/20" out
+    fi
+    only '^$'
+}
+loop killed 'death: KILL at some moment'
+
+# signal_kids SIGNAL COUNT Y: sends it to so many of the children of $pid.
+signal_kids() {
+    signal=$1 count=$2 y=$3
+    # shellcheck disable=SC2046 # numbers
+    set -- $(kids "$pid")
+    [ $# -ge "$count" ] || return
+    shift $((y % ($# - count + 1)))
+    while [ "$count" -gt 0 ]; do
+        kill -s "$signal" "$1" 2>/dev/null
+        shift
+        count=$((count - 1))
+    done
+    hit
+}
+
+child_killed() {
+    slow -k
+    pause $(($1 % 200))
+    signal_kids KILL 1 "$2"
+    wait $pid
+    status=$?
+    sed -n 's/^gather: item \([0-9]*\): incomplete: .*/\1/p' err >lost
+    [ ! -s lost ] && is status 0 $status
+    [ -s lost ] && is status 123 $status && account 20
+    sort -nuc out
+    sort -nu out lost >all
+    same "$dir/20" all
+    only "^gather: item [0-9]*: incomplete: \\|\
+^gather: warning: child [0-9]* ended early: signal 9\\|\
+^gather: [0-9]* complete"
+}
+loop child_killed 'children: one is killed; its item is lost, if any'
+
+children_killed() {
+    slow -r 4
+    pause $(($1 % 200))
+    signal_kids KILL $((1 + $3 % 4)) "$2"
+    wait $pid
+    is status 0 $?
+    same "$dir/20" out
+    only "^gather: item [0-9]*: incomplete: .* trying again\\|\
+^gather: warning: child [0-9]* ended early: signal 9"
+}
+loop children_killed 'children: 1 to 4 of 5 are killed; -r makes up for it'
+
+all_killed() {
+    slow -k
+    pause $(($1 % 200))
+    # shellcheck disable=SC2046 # numbers
+    set -- $(kids "$pid")
+    [ $# -eq 0 ] || { kill -KILL "$@" && hit; } 2>/dev/null
+    wait $pid
+    status=$?
+    [ $status -eq 1 ] || is status 0 $status
+    [ $status -ne 1 ] || account 20
+    [ $status -ne 0 ] || same "$dir/20" out
+    sort -nuc out
+    only '^gather: '
+}
+loop all_killed 'children: all are killed'
+
+child_stopped() {
+    slow
+    pause $(($1 % 200))
+    signal_kids STOP 1 "$2"
+    wait $pid
+    is status 0 $?
+    same "$dir/20" out
+    only '^gather: warning: child [0-9]* was stopped: continuing it'
+}
+loop child_stopped 'children: one is stopped, and continued'
+
+# --- The end
+
+echo "1..$number"
+echo "# $(($(date +%s) - began)) s"
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
