@@ -344,7 +344,8 @@ static void table(double took) {
 static void summary(void) {
     struct item item = {0};
     int known = run.ready || lseek(fileno(o.file), 0, SEEK_CUR) >= 0;
-    while (!run.listed && known && signals_next() <= 0 && next(&item) > 0) {
+    while (!run.listed && !run.reading && known && signals_next() <= 0 &&
+           next(&item) > 0) {
         item.which = run.given++;
         done(&item);
         free(item.text);

@@ -6,6 +6,7 @@
  * somebody else: in read(), write(), poll(), the caller's next(), or for a
  * condition.  Only the bytes that an item holds change meanwhile: by its
  * connection's thread while it is `busy`, or by the one that set q.flushing.
+ * After an abort only the main thread gets it back: the others sleep for ever.
  *
  * Order without deadlock.  q.turn is the first item that is open.  Its thread
  * writes straight through and never waits for memory.  If it has no thread,
@@ -57,8 +58,19 @@ static struct {
     uint64_t held;        /* bytes of memory that items take */
 } q = {.lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER};
 
+/* Waits for a condition, for ever once the run has been aborted. */
+static void await(pthread_cond_t *cond) {
+    do pthread_cond_wait(cond, &q.lock);
+    while (q.run->aborted);
+}
+
+/* lock_main() is for the main thread, and for what has to be put in order. */
 static void unlock(void) { pthread_mutex_unlock(&q.lock); }
-static void lock(void) { pthread_mutex_lock(&q.lock); }
+static void lock_main(void) { pthread_mutex_lock(&q.lock); }
+static void lock(void) {
+    lock_main();
+    if (q.run->aborted) await(&q.more);
+}
 
 /* The secret of a run, from the system.  Returns 0, or -1 with errno set. */
 int make_token(unsigned char *token) {
@@ -110,16 +122,14 @@ int server_open(const char *port) {
     return why ? -1 : 0;
 }
 
-/* Ends the run before its time.  Clients lose their connections, which makes
- * them end their commands. */
-static void abort_run(void) {
+/* Ends the run before its time, because of a signal or 0.  Clients lose their
+ * connections, which makes them end their commands. */
+static void abort_run(int sig) {
     if (q.run->aborted) return;
     q.run->aborted = 1;
-    for (struct conn *cn = q.conns; cn != NULL; cn = cn->next) {
+    q.run->signal = sig;
+    for (struct conn *cn = q.conns; cn != NULL; cn = cn->next)
         shutdown(cn->fd, SHUT_RDWR);
-        pthread_cond_signal(&cn->wake);
-    }
-    pthread_cond_broadcast(&q.more);
     signals_wake();
 }
 
@@ -127,13 +137,7 @@ static void abort_run(void) {
 static void fail_run(const char *what, const char *name, const char *why) {
     if (!q.run->aborted) say("fatal: unable to %s%s: %s", what, name, why);
     q.run->failed = 1;
-    abort_run();
-}
-
-/* The same, because of a signal. */
-static void signal_run(int sig) {
-    if (!q.run->aborted) q.run->signal = sig;
-    abort_run();
+    abort_run(0);
 }
 
 /* Is every item over, or the run aborted? */
@@ -187,7 +191,7 @@ static void wait_in_line(struct conn *cn) {
     while (*p != NULL) p = &(*p)->behind;
     *p = cn;
     cn->behind = NULL;
-    pthread_cond_wait(&cn->wake, &q.lock);
+    await(&cn->wake);
     for (p = &q.line; *p != cn;) p = &(*p)->behind;
     *p = cn->behind;
 }
@@ -199,47 +203,42 @@ static int holding(const struct item *item) {
 }
 
 /* Finds a place in an item for its next n bytes.  Returns 1 if they, and what
- * is held, shall go out at once; 0 if they stay; -1 if the run is over. */
+ * is held, shall go out at once; 0 if they stay. */
 static int place(struct conn *cn, size_t n) {
     struct item *item = cn->item;
-    int out = -1;
-    for (; !q.run->aborted; out = -1) {
-        while (q.turn == item && q.flushing)
-            pthread_cond_wait(&cn->wake, &q.lock);
+    int out;
+    for (;;) {
+        while (q.turn == item && q.flushing) await(&cn->wake);
         out = item->fd >= 0 || (q.turn == item && !holding(item));
         if (!out && grow(item, item->held, n, q.run->keep)) break;
         if (q.run->unordered && q.turn == NULL) q.turn = item;
         out = out || q.turn == item;
         if (out && grow(item, 0, n, 1)) break;
-        if (out || q.run->keep)
-            fail_run("hold ", "an item", strerror(ENOMEM));
-        else
-            wait_in_line(cn);
+        if (out || q.run->keep) fail_run("hold ", "an item", strerror(ENOMEM));
+        wait_in_line(cn);
     }
-    item->busy = out >= 0;
+    item->busy = 1;
     if (q.line != NULL && (room(1) || q.turn == NULL)) /* and the next? */
         pthread_cond_signal(&q.line->wake);
     return out;
 }
 
-/* Writes what an item holds where it belongs.  Returns 0 if that failed; then
- * the run has been aborted. */
-static int put(struct item *item) {
+/* Writes what an item holds where it belongs, or aborts the run. */
+static void put(struct item *item) {
     int fd = item->fd >= 0 ? item->fd : 1;
     size_t n = item->held;
-    if (n == 0) return 1;
+    if (n == 0) return;
     q.run->writing = item->written = fd == 1;
     unlock();
     int error = writen(fd, item->data, n) < n ? errno : 0;
     lock();
     q.run->writing = 0;
     item->held = 0;
-    if (error == EPIPE && fd == 1)
-        signal_run(SIGPIPE);
-    else if (error != 0)
-        fail_run("write ", fd == 1 ? "standard output" : item->name,
-                 strerror(error));
-    return error == 0;
+    if (error == 0) return;
+    if (error == EPIPE && fd == 1) abort_run(SIGPIPE);
+    fail_run("write ", fd == 1 ? "standard output" : item->name,
+             strerror(error));
+    await(&q.more);
 }
 
 /* An item is over: the caller of server() learns it, and it is freed. */
@@ -254,10 +253,9 @@ static void retire(struct item *item) {
     free(item->part);
     free(item->text);
     free(item);
-    if (--q.open == 0 && q.run->listed) {
-        pthread_cond_broadcast(&q.more);
-        signals_wake();
-    }
+    if (--q.open > 0) return;
+    signals_wake(); /* it is over, or there is no child left */
+    if (q.run->listed) pthread_cond_broadcast(&q.more);
 }
 
 /* Moves the output on: writes what the turn's item holds, if its thread is
@@ -314,21 +312,21 @@ static size_t hear(struct conn *cn, void *buf, size_t n) {
 /* Takes the n bytes of a data message.  Returns 0 if not all could be had. */
 static int receive(struct conn *cn, size_t n) {
     struct item *item = cn->item;
-    int ok = 1;
-    while (ok && n > 0) {
+    while (n > 0) {
         size_t k = n < BLOCK || q.run->keep ? n : BLOCK;
         int out = place(cn, k);
-        if (out < 0 || (out && !put(item))) return 0;
+        if (out) put(item);
         size_t got = hear(cn, item->data + item->held, k);
         item->held += got;
         item->bytes += got;
         q.run->bytes += got;
-        ok = (!out || put(item)) && got == k;
+        if (out) put(item);
         item->busy = 0;
         if (!out && q.turn == item) flush(); /* since just now */
+        if (got < k) return 0;
         n -= got;
     }
-    return ok;
+    return 1;
 }
 
 /* Receives an item.  Returns its status. */
@@ -386,7 +384,7 @@ static void finish(struct conn *cn, int status) {
     int failed = item->status != 0 && !q.run->aborted;
     int again = failed && !item->written && item->tries <= q.run->retries;
     if (failed) report(item, again ? ", trying again" : "");
-    if (failed && !again && !q.run->keep_going) abort_run();
+    if (failed && !again && !q.run->keep_going) abort_run(0);
     cn->item = NULL;
     item->owner = NULL;
     item->done = !again;
@@ -394,8 +392,7 @@ static void finish(struct conn *cn, int status) {
         put_back(item);
     else if (!item->written && (status < 0 || (status && q.run->retries > 0)))
         release(item); /* what is not whole does not go out */
-    while (!again && q.run->unordered && q.turn && q.turn != item &&
-           !q.run->aborted)
+    while (!again && q.run->unordered && q.turn && q.turn != item)
         wait_in_line(cn);
     if (!again && q.run->unordered && q.turn == NULL) q.turn = item;
     if (!again && (q.run->keep || q.run->files != NULL)) retire(item);
@@ -409,13 +406,15 @@ static struct item *list_item(void) {
     q.run->reading = 1;
     unlock();
     int got = item == NULL ? -1 : q.run->next(item);
-    lock();
+    lock_main();
+    if (q.first == NULL) await(&q.more); /* server() has returned */
     q.run->reading = 0;
     if (got <= 0) {
         free(item);
         q.run->listed = 1;
+        if (item == NULL) fail_run("hold ", "an item", strerror(ENOMEM));
         if (got < 0) q.run->failed = 1;
-        if (got < 0) abort_run();
+        if (got < 0) abort_run(0);
         pthread_cond_broadcast(&q.more);
         signals_wake();
         return NULL;
@@ -573,7 +572,7 @@ static void admit(void) {
             if (errno == EAGAIN || errno == EWOULDBLOCK) return;
             unlock();
             poll(NULL, 0, 100);
-            lock();
+            lock_main();
             return;
         }
         fcntl(ds, F_SETFD, FD_CLOEXEC);
@@ -597,13 +596,13 @@ static void heed(void) {
         q.promised--;
     }
     if (children == 0 && !ended() &&
-        (q.threads == 0 || (q.run->reading && q.open == 0)))
+        (q.threads == q.run->reading || (q.run->reading && q.open == 0)))
         fail_run("go on", "", "no child is left");
     while ((sig = signals_next()) >= 0)
         if (sig == SIGUSR1)
             fail_run("go on", "", "a child was unable to do its work");
         else if (sig != 0 && sig != SIGCHLD)
-            signal_run(sig);
+            abort_run(sig);
 }
 
 /* Is nothing left to wait for, after the end: no child, no command and, unless
@@ -629,15 +628,14 @@ static void watch(double by) {
     if (q.run->tick != NULL) by = now() + TICK;
     unlock();
     int n = poll(f, 2, until(by));
-    lock();
+    lock_main();
     if (n > 0 && f[1].revents != 0) admit();
     if (q.run->tick != NULL) q.run->tick(q.run, q.turn);
 }
 
 /* Serves until every item is over, or the run has been aborted, and all
  * children are gone.  The caller has forked run->jobs of these, and no thread.
- * Returns 0 if the list was run to its end.  If not, -1, and the lock stays
- * taken, lest a thread that waits for the list or a reader does anything. */
+ * Returns 0 if the list was run to its end, -1 if not. */
 int server(struct run *run) {
     struct item *item = NULL;
     double deadline = 0;
@@ -656,8 +654,8 @@ int server(struct run *run) {
         if (item->status == 0) item->status = STATUS_LOST; /* not written */
         run->done(item);
     }
-    if (run->aborted) return -1;
     free(q.first);
+    q.first = NULL;
     unlock();
-    return 0;
+    return run->aborted ? -1 : 0;
 }
