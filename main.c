@@ -39,7 +39,6 @@ static struct {
     uint64_t bytes;       /* -s: of each synthetic cursor */
     char **items;         /* those after :::, or NULL */
     struct command cmd;   /* argv is NULL for the demonstration */
-    char *line;           /* the command, its words with a blank between */
     FILE *file;           /* where items are read */
     char text[ITEM_MAX];  /* the latest of them */
     uint32_t taken;       /* items taken from the list */
@@ -100,24 +99,18 @@ static void refuse(const char *these, const char *why) {
     }
 }
 
-/* Makes n words, which may move up by one, the command, and a line for the
- * ledger.  An item that is not mentioned goes last, but not a mere number. */
+/* Makes n words, which may move up by one, the command.  An item that is not
+ * mentioned goes last, but not a mere number. */
 static void set_command(char **argv, int n) {
     static char braces[] = "{}";
     int mentioned = o.arg['n'] != NULL;
-    size_t length = 0;
     for (int i = 0; i < n; i++) {
         argv[i - 1] = argv[i];
         mentioned |= strstr(argv[i], braces) != NULL;
-        length += strlen(argv[i]) + 1;
     }
     argv[n - 1] = mentioned ? NULL : braces;
     argv[n] = NULL;
     o.cmd.argv = argv - 1;
-    if ((o.line = calloc(length + sizeof(braces), 1)) == NULL)
-        fatal("hold ", "the command", strerror(ENOMEM));
-    for (char **word = argv - 1; *word != NULL; word++)
-        strcat(strcat(o.line, word >= argv ? " " : ""), *word);
 }
 
 /* Reads the command line; ends gather if it makes no sense. */
@@ -249,15 +242,20 @@ static void lose_ledger(void) {
 
 /* Writes an item's line into the ledger. */
 static void note(const struct item *item, enum state state, int value) {
-    char *text = substitute(o.line, item->text);
-    for (char *p = text; p != NULL && *p != '\0'; p++)
-        if ((unsigned char)*p < ' ') *p = ' '; /* it would end the column */
-    fprintf(o.ledger, "%u\t:\t%.3f\t%.3f\t0\t%ju\t%d\t%d\t%s\t%s\n",
+    fprintf(o.ledger, "%u\t:\t%.3f\t%.3f\t0\t%ju\t%d\t%d",
             (unsigned)item->which, item->tries > 0 ? item->began + o.epoch : 0,
             item->took, (uintmax_t)item->bytes, value,
-            state == KILLED ? item->status - STATUS_SIGNAL : 0,
-            text != NULL ? text : "", words[state]);
-    free(text);
+            state == KILLED ? item->status - STATUS_SIGNAL : 0);
+    for (char **word = o.cmd.argv; *word != NULL; word++) {
+        char *text = substitute(*word, item->text);
+        for (char *p = text; p != NULL && *p != '\0'; p++)
+            if ((unsigned char)*p < ' ')
+                *p = ' '; /* it would end the column */
+        fprintf(o.ledger, "%c%s", word == o.cmd.argv ? '\t' : ' ',
+                text != NULL ? text : "");
+        free(text);
+    }
+    fprintf(o.ledger, "\t%s\n", words[state]);
     if (fflush(o.ledger) != 0) lose_ledger();
 }
 
@@ -357,14 +355,6 @@ static void summary(void) {
     if (o.count[COMPLETE] < run.given || run.verbose) say("%s", line);
 }
 
-/* Sees to it that 0, 1 and 2 are in use, so that nothing else ends up there:
- * what came in closed is a directory now, and using it fails. */
-static void occupy(void) {
-    int fd;
-    while ((fd = open("/", O_RDONLY)) >= 0 && fd < 3) continue;
-    close(fd);
-}
-
 /* Raises the limit of descriptors as far as may be, for jobs and strangers; or
  * lowers the jobs to what it allows. */
 static void afford(void) {
@@ -381,7 +371,6 @@ static void afford(void) {
 
 /* Forks the children, or as many as there may be. */
 static void fork_children(void) {
-    pid_t parent = getpid();
     for (int k = 0; k < run.jobs; k++) {
         int pid = child_fork();
         if (pid < 0) {
@@ -396,8 +385,7 @@ static void fork_children(void) {
         setrlimit(RLIMIT_NOFILE, &o.files);
         int r = run.keep ? client(run.token, (uint32_t)k, synthetic, &o.bytes)
                          : client(run.token, (uint32_t)k, command, &o.cmd);
-        if (r < 0 && getppid() == parent) kill(parent, SIGUSR1);
-        _exit(r != 0);
+        _exit(r < 0 ? 2 : r);
     }
 }
 
@@ -437,7 +425,9 @@ static void conclude(void) {
 }
 
 int main(int argc, char **argv) {
-    occupy();
+    int fd; /* what came in closed is a directory now, and using it fails */
+    while ((fd = open("/", O_RDONLY)) >= 0 && fd < 3) continue;
+    close(fd);
     run.next = next;
     run.done = done;
     command_line(argc, argv);

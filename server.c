@@ -588,6 +588,8 @@ static void heed(void) {
     int k, st, sig;
     while ((k = child_reap(&st)) >= 0) {
         if (k >= q.run->jobs || q.first == NULL) continue;
+        if (WIFEXITED(st) && WEXITSTATUS(st) > 1)
+            fail_run("go on", "", "a child was unable to do its work");
         if (WIFSIGNALED(st) && !ended())
             say("warning: child %d ended early: signal %d", k, WTERMSIG(st));
         if (q.first[k] == NULL) continue;
@@ -599,10 +601,7 @@ static void heed(void) {
         (q.threads == q.run->reading || (q.run->reading && q.open == 0)))
         fail_run("go on", "", "no child is left");
     while ((sig = signals_next()) >= 0)
-        if (sig == SIGUSR1)
-            fail_run("go on", "", "a child was unable to do its work");
-        else if (sig != 0 && sig != SIGCHLD)
-            abort_run(sig);
+        if (sig != 0 && sig != SIGCHLD) abort_run(sig);
 }
 
 /* Is nothing left to wait for, after the end: no child, no command and, unless

@@ -22,8 +22,7 @@ struct kid {
 };
 
 int children; /* forked and not reaped yet */
-static const int caught[] = {SIGCHLD, SIGUSR1, SIGHUP, SIGINT,
-                             SIGQUIT, SIGTERM, 0};
+static const int caught[] = {SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, 0};
 static int self[2];      /* this process's pipe; neither end blocks */
 static int up;           /* in a child: the writing end of the parent's */
 static int number;       /* in a child: which one it is */
@@ -71,8 +70,7 @@ int signals_init(void) {
     if (open_self() < 0) return -1;
     for (const int *sig = caught; *sig != 0; sig++) {
         sigaction(*sig, NULL, &old);
-        if (sig < caught + 2 || old.sa_handler != SIG_IGN)
-            dispose(*sig, handler);
+        if (sig == caught || old.sa_handler != SIG_IGN) dispose(*sig, handler);
     }
     dispose(SIGPIPE, SIG_IGN);
     sigemptyset(&none);
@@ -165,14 +163,10 @@ int child_reap(int *status) {
     return -1;
 }
 
-/* Kills the children from a number on; if not all, collects them as well. */
+/* Kills the children from a number on. */
 void child_kill(int from) {
-    for (int k = from; k < forked; k++) {
+    for (int k = from; k < forked; k++)
         if (kids[k].alive) kill(kids[k].pid, SIGKILL);
-        if (from == 0 || waitpid(kids[k].pid, NULL, 0) < 0) continue;
-        kids[k].alive = 0;
-        children--;
-    }
 }
 
 /* Makes a process fit to be a command: its own session, announced; all signals
