@@ -217,8 +217,7 @@ static enum verdict step(struct process *p) {
         p->out = -1;
     }
     if (p->exited && (p->out < 0 || p->silent + GRACE <= t)) return OVER;
-    if (p->exited && (by <= 0 || by > p->silent + GRACE))
-        by = p->silent + GRACE;
+    if (p->exited) by = p->silent + GRACE;
     struct pollfd f[3] = {{p->out, POLLIN, 0}, /* poll() skips negative ones */
                           {c, POLLIN, 0},
                           {signals_fd(), POLLIN, 0}};

@@ -180,14 +180,12 @@ static long read_text(const char **bad) {
 static int next(struct item *item) {
     const char *bad = NULL, *text = o.text;
     long n = -1;
-    if (!run.ready) {
+    if (!run.ready)
         n = read_text(&bad);
-    } else if (o.taken < o.cursors && o.items == NULL) {
+    else if (o.taken < o.cursors && o.items == NULL)
         n = sprintf(o.text, "%u", (unsigned)o.taken);
-    } else if (o.taken < o.cursors) {
-        text = o.items[o.taken];
-        n = (long)strlen(text);
-    }
+    else if (o.taken < o.cursors)
+        n = (long)strlen(text = o.items[o.taken]);
     if (n > ITEM_MAX) bad = "it is longer than 1 MiB";
     if (n >= 0 && o.taken == NONE) bad = "there are too many";
     if (n >= 0 && bad == NULL &&
@@ -261,10 +259,10 @@ static void note(const struct item *item, enum state state, int value) {
 
 /* Lets an exit status count, if it matters more than what was so far. */
 static void worse(int status) {
-    static const int order[] = {0, 123, 125, 124, 126, 127, 1};
-    int i = 0;
-    while (order[i] != status && order[i] != o.status) i++;
-    if (order[i] == o.status) o.status = status;
+    static const char order[] = {0, 123, 125, 124, 126, 127, 1};
+    size_t n = sizeof(order);
+    if (memchr(order, o.status, n) < memchr(order, status, n))
+        o.status = status;
 }
 
 /* An item's last word: see run.done. */

@@ -178,16 +178,12 @@ static inline size_t move(int fd, unsigned char *in, const unsigned char *out,
     while (done < n && (by <= 0 || ready(fd, events, by))) {
         ssize_t r = in != NULL ? read(fd, in + done, n - done)
                                : write(fd, out + done, n - done);
-        if (r > 0) {
+        if (r == 0) errno = 0;
+        if (r > 0)
             done += (size_t)r;
-        } else if (r == 0) {
-            errno = 0;
+        else if (r == 0 ||
+                 (errno == EAGAIN ? !ready(fd, events, by) : errno != EINTR))
             break;
-        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            if (!ready(fd, events, by)) break;
-        } else if (errno != EINTR) {
-            break;
-        }
     }
     return done;
 }
