@@ -578,7 +578,7 @@ static void admit(void) {
         fcntl(ds, F_SETFD, FD_CLOEXEC);
         fcntl(ds, F_SETFL, 0); /* some systems hand O_NONBLOCK down */
         setsockopt(ds, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-        serve(ds);
+        q.run->aborted ? (void)close(ds) : serve(ds);
     }
 }
 
