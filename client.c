@@ -1,98 +1,111 @@
 /*
  * client.c - the child's side: client() connects and asks for items, xclient()
- * delivers the bytes of one, command() is a cursor that runs a program.  A
- * child has one thread, so what it forks may call anything.
+ * delivers the bytes of one, command() is a cursor that runs a program.
  */
 #include "protocol.h"
-#include <netinet/tcp.h>
-#include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 #define PIECE (1u << 17) /* bytes taken from a command at a time, at most */
+#define PATIENCE 30.0    /* seconds that a server may take to appear */
 struct sockaddr_in sb;   /* the server's address */
 struct hostent *hb;      /* the same, as the resolver gave it */
-struct servent *svc;  /* the service, when the port is not known otherwise */
-int c = -1;           /* the connection */
-unsigned short cport; /* the server's port, host byte order; 0: the service */
-uint32_t which;       /* the item that runs */
-uint64_t size;        /* bytes of it sent so far */
+struct servent *svc;     /* the service; NULL: the port is a number */
+int c = -1;              /* the connection */
+unsigned short cport;    /* the server's port, host byte order */
+uint32_t which;          /* the item that runs */
+uint64_t size;           /* bytes of it sent so far */
 
-/* Connects c to port cport of host hname.  Returns 0, or -1 when that could
- * not be had, which it has said. */
-static int dial(void) {
-    int one = 1;
-    if (cport == 0 && (svc = getservbyname("ingreslock", "tcp")) != NULL)
-        cport = ntohs((uint16_t)svc->s_port);
+/* Connects c to port cport of host hname, which others may have to wait for.
+ * Returns 0, or -1 when it could not, which it has said. */
+static int dial(uint32_t child) {
+    double by = now() + PATIENCE;
+    int error = 0;
+    socklen_t n = sizeof(error);
     sb.sin_family = AF_INET;
     sb.sin_port = htons(cport);
-    errno = EADDRNOTAVAIL;
-    if ((hb = gethostbyname(hname)) != NULL && hb->h_addrtype == AF_INET)
-        memcpy(&sb.sin_addr, hb->h_addr_list[0], sizeof(sb.sin_addr));
-    if (hb == NULL || (c = socket(AF_INET, SOCK_STREAM, 0)) < 0 ||
-        (connect(c, (struct sockaddr *)&sb, sizeof(sb)) < 0 &&
-         (errno != EINTR || !ready(c, POLLOUT, 0)))) {
-        say("fatal: unable to connect to %s port %d: %s", hname, (int)cport,
-            strerror(errno));
-        return -1;
+    hb = gethostbyname(hname);
+    int known = hb != NULL && hb->h_addrtype == AF_INET;
+    if (known) memcpy(&sb.sin_addr, hb->h_addr_list[0], sizeof(sb.sin_addr));
+    for (double pause = 0.05; known; pause = pause < 2 ? 2 * pause : pause) {
+        if ((c = socket(AF_INET, SOCK_STREAM, 0)) >= 0) tune(c);
+        if (c >= 0) fcntl(c, F_SETFL, O_NONBLOCK); /* see sendn(), too */
+        int done = c >= 0 && !connect(c, (struct sockaddr *)&sb, sizeof(sb));
+        error = done ? 0 : errno;
+        if (error == EINPROGRESS) error = ready(c, POLLOUT, by) ? 0 : errno;
+        if (error == 0) getsockopt(c, SOL_SOCKET, SO_ERROR, &error, &n);
+        if (error == 0) return 0;
+        close(c);
+        c = -1;
+        double retry = now() + pause;
+        if (child < NONE || retry >= by || ready(signals_fd(), POLLIN, retry))
+            break;
     }
-    fcntl(c, F_SETFD, FD_CLOEXEC);
-    fcntl(c, F_SETFL, O_NONBLOCK); /* see sendn() */
-    setsockopt(c, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    return 0;
+    say("fatal: unable to connect to %s port %d: %s", hname, (int)cport,
+        known ? strerror(error) : "no such host");
+    return -1;
 }
 
-/* Sends n bytes that ask for an item, and waits for the reply.  Returns 1,
- * with the number in `which` and the text, zero-terminated, in *text, which
- * the caller frees; 0 for goodbye; -1 when the server is gone or confused. */
+/* Sends n bytes that ask for an item.  Returns 1, with the number in `which`
+ * and its text in *text, the caller's; 0 for goodbye; -1 if the server is
+ * gone. */
 static int ask(const void *request, size_t n, char **text) {
-    unsigned char m[HEADER];
+    uint32_t m[2];
     *text = NULL;
     if (sendn(c, request, n) < n || readn(c, m, HEADER, 0) < HEADER) return -1;
-    which = get32(m);
-    uint32_t length = get32(m + 4);
+    which = ntohl(m[0]);
+    uint32_t length = ntohl(m[1]);
     if (which == NONE && length == 0) return 0;
     if (which >= NONE || length > ITEM_MAX ||
         (*text = calloc(length + 1, 1)) == NULL)
         return -1;
-    return readn(c, *text, length, 0) == length ? 1 : -1;
+    if (readn(c, *text, length, 0) == length) return 1;
+    free(*text);
+    return -1;
 }
 
-/* The life of a client: connects to the server (hname, cport) as number
- * `child`, gives items to the cursor until the server says goodbye.  Returns 0
- * then: the server has everything; 1 if the connection was lost; -1 if there
- * never was one, which it has said. */
-int client(const unsigned char *token, uint32_t child, cursor *run,
-           void *arg) {
-    unsigned char m[4 + TOKEN + HEADER] = MAGIC;
+/* The life of a client: connects to the server as `child` (see opening), gives
+ * items to the cursor until goodbye.  Returns 0 then: the server has
+ * everything; 2 if there were none; 1 if the connection was lost; -1 as
+ * dial(). */
+int client(const unsigned char *token, uint32_t child, cursor *f, void *arg) {
+    uint32_t m[7]; /* magic, token, header; later an end */
     char *text;
-    if (dial() < 0) return -1;
-    memcpy(m + 4, token, TOKEN);
-    header(m + 4 + TOKEN, child, 0);
-    int more = ask(m, sizeof(m), &text);
+    if (dial(child) < 0) return -1;
+    memcpy(m, MAGIC, 4);
+    memcpy(m + 1, token, TOKEN);
+    header(m + 5, child, 0);
+    int ran = 0, more = ask(m, sizeof(m), &text);
     while (more > 0) {
+        ran = 1;
         size = 0;
-        int status = run(which, text, arg);
+        int status = f(which, text, arg);
         free(text);
         header(m, which | END, 12);
-        put32(m + 8, (uint32_t)status);
-        put32(m + 12, (uint32_t)(size >> 32));
-        put32(m + 16, (uint32_t)size);
+        m[2] = htonl((uint32_t)status);
+        m[3] = htonl((uint32_t)(size >> 32));
+        m[4] = htonl((uint32_t)size);
         more = status < 0 ? -1 : ask(m, HEADER + 12, &text);
     }
     close(c);
-    return more == 0 ? 0 : 1;
+    return more < 0 ? 1 : ran ? 0 : 2;
 }
 
-/* The client's half of the conversation about an item: sends these bytes, as
- * many as there are, behind those sent before.  The data stay the caller's.
- * Returns 0, or -1 when the server is gone. */
+/* The client's half of the conversation about an item: sends these bytes
+ * behind those sent before.  Returns 0, or -1 when the server is gone. */
 int xclient(const void *data, size_t bytes) {
-    const unsigned char *p = data;
-    unsigned char m[HEADER];
+    const char *p = data;
+    uint32_t m[2];
     while (bytes > 0) {
         uint32_t n = bytes < DATA_MAX ? (uint32_t)bytes : DATA_MAX;
+        struct iovec both[2] = {{m, HEADER}, {(void *)(uintptr_t)p, n}};
         header(m, which, n);
-        if (sendn(c, m, HEADER) < HEADER || sendn(c, p, n) < n) return -1;
+        ssize_t r = writev(c, both, 2); /* lest 8 bytes wake the server */
+        size_t sent = r > 0 ? (size_t)r : 0;
+        size_t head = sent < HEADER ? sent : HEADER, body = sent - head;
+        if (sendn(c, (char *)m + head, HEADER - head) < HEADER - head ||
+            sendn(c, p + body, n - body) < n - body)
+            return -1;
         size += n;
         p += n;
         bytes -= n;
@@ -100,8 +113,7 @@ int xclient(const void *data, size_t bytes) {
     return 0;
 }
 
-/* A copy of the string with the text in place of every {}; the caller frees
- * it.  NULL when memory is short. */
+/* A copy of the string, the caller's, with the text for every {}; or NULL. */
 char *substitute(const char *string, const char *text) {
     size_t n = 0, length = strlen(text);
     const char *from = string, *to;
@@ -127,34 +139,30 @@ struct process {
     double silent; /* since when (of now()) nothing has happened */
 };
 
-/* Becomes the command: nothing to read, the pipe to write to, arguments,
- * environment, and go.  Returns only if that failed, with errno set. */
-static void become(char **argv, const char *text, int out, pid_t child) {
-    char digits[16];
-    int empty[2];
-    if ((empty[0] = open("/dev/null", O_RDONLY)) < 0 &&
-        (pipe(empty) < 0 || close(empty[1]) < 0)) /* there may be no /dev */
+/* Becomes the command, or returns with errno set. */
+static void become(struct command *cmd, const char *text, int out, pid_t me) {
+    char digits[16], **arg = cmd->argv;
+    if (dup2(out, 1) < 0) return;
+    if (!cmd->input && (close(0) < 0 || open("/dev/null", O_RDONLY) != 0))
         return;
-    if (dup2(empty[0], 0) < 0 || dup2(out, 1) < 0 || close(empty[0]) < 0)
-        return;
-    for (char **arg = argv; *arg != NULL; arg++)
+    do
         if ((*arg = substitute(*arg, text)) == NULL) return;
+    while (*++arg != NULL);
     snprintf(digits, sizeof(digits), "%lu", (unsigned long)which);
     if (setenv("GATHER_WHICH", digits, 1) == 0 &&
-        setenv("GATHER_ITEM", text, 1) == 0 && command_start(child) == 0)
-        execvp(argv[0], argv);
+        setenv("GATHER_ITEM", text, 1) == 0 && command_start(me) == 0)
+        execvp(cmd->argv[0], cmd->argv);
 }
 
-/* Forks the command.  A second pipe, closed by a successful exec, brings the
- * error of one that failed.  Returns 0, or an errno. */
-static int start(struct process *p, char **argv, const char *text) {
+/* Forks the command.  Returns 0, or an errno, which may come from exec(). */
+static int start(struct process *p, struct command *cmd, const char *text) {
     int fds[4] = {-1, -1, -1, -1}, error = 0;
-    pid_t child = getpid();
+    pid_t me = getpid();
     if (pipe(fds) < 0 || pipe(fds + 2) < 0 || (p->pid = fork()) < 0)
         error = errno;
     for (int i = 0; i < 4; i++) fcntl(fds[i], F_SETFD, FD_CLOEXEC);
     if (error == 0 && p->pid == 0) {
-        become(argv, text, fds[1], child);
+        become(cmd, text, fds[1], me);
         error = errno;
         writen(fds[3], &error, sizeof(error));
         _exit(127);
@@ -174,17 +182,14 @@ static int start(struct process *p, char **argv, const char *text) {
 
 /* Collects the process, if it has ended or else when it has. */
 static void collect(struct process *p, int flags) {
-    pid_t pid = 0;
-    while (!p->exited && (pid = waitpid(p->pid, &p->status, flags)) < 0 &&
-           errno == EINTR)
-        continue;
-    if (pid <= 0) return;
-    p->exited = 1;
-    p->silent = now();
+    pid_t pid;
+    do pid = p->exited ? 0 : waitpid(p->pid, &p->status, flags);
+    while (pid < 0 && errno == EINTR);
+    if (pid > 0) p->silent = now();
+    p->exited |= pid > 0;
 }
 
-/* Ends the process and its group: TERM, and KILL for what is left of them
- * after a time of grace. */
+/* Ends the process and its group: TERM, and later KILL for what is left. */
 static void end(struct process *p) {
     kill(-p->pid, SIGTERM);
     kill(-p->pid, SIGCONT);
@@ -192,15 +197,15 @@ static void end(struct process *p) {
         poll(NULL, 0, 10); /* nothing tells when a group is gone */
         collect(p, WNOHANG);
     }
-    kill(-p->pid, SIGKILL);
+    if (kill(-p->pid, 0) == 0) kill(-p->pid, SIGKILL);
     collect(p, 0);
 }
 
 enum verdict { GO_ON, OVER, LATE, LOST };
 
-/* Moves what the process has written into the connection, or else sleeps until
- * something happens.  While the server does not read, since its memory is full
- * or its own output stands still, the deadline moves along. */
+/* Moves what the process has written, or sleeps until something happens.  The
+ * deadline moves along while the server, held up or out of memory, takes none.
+ */
 static enum verdict step(struct process *p) {
     static unsigned char piece[PIECE];
     double t = now(), by = p->due;
@@ -218,26 +223,24 @@ static enum verdict step(struct process *p) {
     }
     if (p->exited && (p->out < 0 || p->silent + GRACE <= t)) return OVER;
     if (p->exited) by = p->silent + GRACE;
-    struct pollfd f[3] = {{p->out, POLLIN, 0}, /* poll() skips negative ones */
-                          {c, POLLIN, 0},
-                          {signals_fd(), POLLIN, 0}};
+    struct pollfd f[3] = {{.fd = p->out, .events = POLLIN}, /* or negative */
+        {.fd = c, .events = POLLIN}, {.fd = signals_fd(), .events = POLLIN}};
     poll(f, 3, until(by));
     if (f[1].revents != 0) return LOST; /* it had nothing to say */
-    while (f[2].revents != 0 && signals_next() >= 0) continue;
-    if (f[2].revents != 0) collect(p, WNOHANG);
+    if (f[2].revents != 0) signals_next(), collect(p, WNOHANG);
     return GO_ON;
 }
 
-/* A cursor: runs a program, `arg` being a struct command, and delivers what it
- * writes.  That is over when it has ended and the pipe is at its end; if some
- * descendant keeps that open, when nothing has come for GRACE seconds. */
+/* A cursor: runs a program and delivers what it writes, until it and its
+ * output have ended; if some descendant keeps that open, until GRACE of
+ * silence. */
 int command(uint32_t item, const char *text, void *arg) {
-    const struct command *cmd = arg;
+    struct command *cmd = arg;
     struct process p = {0};
     enum verdict v = GO_ON;
     double pause = 0.01; /* when the system is short of processes */
     int error;
-    while ((error = start(&p, cmd->argv, text)) == EAGAIN && pause < 5)
+    while ((error = start(&p, cmd, text)) == EAGAIN && pause < 5)
         if (ready(c, POLLIN, now() + (pause *= 2))) return -1;
     if (error != 0) return STATUS_ERRNO + error;
     if (cmd->seconds > 0) p.due = now() + cmd->seconds;

@@ -1,14 +1,13 @@
 /*
  * gather - runs many cursors or commands at once and gathers what they have to
  * say: whole, in order, and with proof that nothing is missing.
- *  1. The parent binds and listens on the loopback interface, then forks
- *     `jobs` children, then starts threads.  Nothing forks after the first
- *     thread, and a child never has a second one.
+ *  1. The parent binds and listens, then forks `jobs` children, then starts
+ *     threads.  Nothing forks after the first thread, and a child has one.
  *  2. A child is a client: it connects, asks for an item, delivers its bytes
  *     and their count, and asks again with that, until the server says
  *     goodbye.  Child k starts with item k if the list is known beforehand.
- *  3. The main thread of the parent sleeps in poll() for signals and
- *     connections.  It alone accepts, reaps and waits for the end.
+ *  3. The parent's main thread sleeps in poll() for signals and connections.
+ *     It alone accepts, reaps and waits for the end.
  *  4. Each connection has one detached thread, with all signals blocked, which
  *     owns the descriptor, and the item while it runs.  One thread at a time
  *     writes standard output: that of the item whose turn it is.
@@ -18,35 +17,31 @@
  *  6. A command leads a session of its own, below its child.  Its child ends
  *     it when time is up or the connection is lost, the parent when that
  *     child has died.  A parent that dies loses all connections.
- *
- * client.c runs in the children, server.c in the parent, signals.c knows who
- * is alive.  Here: options, the list, forking, the report, the exit status.
+ *  7. With -c gather is but a client, of a server elsewhere.
+ * Here: options, the list, forking, the report, the exit status.
  */
 #include "protocol.h"
-#include <sys/ioctl.h>
 #include <sys/resource.h>
 
 #define MANY ((uint64_t)1 << 50) /* the largest number of bytes we take */
 
 /* How an item can end, and the ledger's words for it. */
 enum state { COMPLETE, FAILED, KILLED, TIMEOUT, INCOMPLETE, UNSTARTED };
-static const char *const words[] = {"complete", "failed",     "killed",
-                                    "timeout",  "incomplete", "unstarted"};
+static const char *const words[] = {
+    "complete", "failed", "killed", "timeout", "incomplete", "unstarted"};
 
 static struct {
     const char *arg[128]; /* of options, by letter; "" if it has none */
     uint64_t cursors;     /* -n, or how many items the command line has */
     uint64_t bytes;       /* -s: of each synthetic cursor */
     char **items;         /* those after :::, or NULL */
-    struct command cmd;   /* argv is NULL for the demonstration */
-    FILE *file;           /* where items are read */
+    struct command cmd;   /* argv is NULL if there is none */
+    uint32_t client;      /* -c: who it is in its opening */
     char text[ITEM_MAX];  /* the latest of them */
-    uint32_t taken;       /* items taken from the list */
     FILE *ledger;         /* or NULL */
     struct item *rows;    /* the demonstration's items, with their data */
     unsigned count[6];    /* items that ended so */
     int status;           /* gather's own, so far */
-    double epoch;         /* time of day minus now(), seconds */
     struct rlimit files;  /* RLIMIT_NOFILE as it came, for the children */
 } o;
 static struct run run;
@@ -60,17 +55,16 @@ static void fatal(const char *what, const char *name, const char *why) {
 /* Says what is wrong with the command line, and how it should be. */
 static void usage(const char *what, const char *name) {
     say("fatal: unable to understand the command line: %s%s", what, name);
-    say("usage: gather [-0kquv] [-a file] [-j jobs] [-l log] [-m bytes] "
-        "[-n cursors] [-o template] [-p port] [-r retries] [-s bytes] "
-        "[-t seconds] [command [argument ...] [::: item ...]]");
+    say("usage: gather [-0kquv] [-a file] [-b address] [-j jobs] [-l log] "
+        "[-m bytes] [-n cursors] [-o template] [-p port] [-r retries] "
+        "[-s bytes] [-t seconds] [command ... [::: item ...]], or gather -c "
+        "host[:port] [-t seconds] [-w which] [command ...]");
     exit(1);
 }
 
-/* The number given with an option, or else the usual one, from min to max, in
- * full; bytes may have a k, M or G. */
-static uint64_t number(int opt, const char *usual, uint64_t min,
-                       uint64_t max) {
-    const char *arg = o.arg[opt] != NULL ? o.arg[opt] : usual;
+/* An option's number, or else def, from min to max; bytes may have k, M, G. */
+static uint64_t number(int opt, const char *def, uint64_t min, uint64_t max) {
+    const char *arg = o.arg[opt] != NULL ? o.arg[opt] : def;
     size_t digits = strspn(arg, "0123456789");
     int unit = max == MANY ? arg[digits] : '\0';
     int shift = unit == 'k' ? 10 : unit == 'M' ? 20 : unit == 'G' ? 30 : 0;
@@ -81,14 +75,28 @@ static uint64_t number(int opt, const char *usual, uint64_t min,
     return n << shift;
 }
 
-/* Seconds, more than 0, a fraction allowed; 0 if there is no argument. */
+/* Seconds, more than 0, perhaps with a fraction; 0 if there is no argument. */
 static double seconds(const char *arg) {
-    char *end;
-    if (arg == NULL) return 0;
-    double t = strtod(arg, &end);
-    if (arg[strspn(arg, "0123456789.")] != '\0' || *end != '\0' || t <= 0)
+    const char *p = arg != NULL ? arg : "";
+    double t = 0, unit = 1;
+    for (; *p >= '0' && *p <= '9'; p++) t = 10 * t + (*p - '0');
+    if (*p == '.')
+        while (*++p >= '0' && *p <= '9') t += (unit /= 10) * (*p - '0');
+    if (arg != NULL && (*p != '\0' || t <= 0))
         fatal("understand ", arg, "not a number of seconds");
     return t;
+}
+
+/* Takes the token that servers and clients of others share. */
+static void take_token(void) {
+    const char *hex = getenv("GATHER_TOKEN");
+    if (hex == NULL || strlen(hex) != 2 * TOKEN ||
+        strspn(hex, "0123456789abcdefABCDEF") != 2 * TOKEN)
+        usage("no GATHER_TOKEN of 32 hex digits for ", "-b, -c or -j 0");
+    for (int i = 0; i < TOKEN; i++) {
+        const char byte[3] = {hex[2 * i], hex[2 * i + 1], '\0'};
+        run.token[i] = (unsigned char)strtoul(byte, NULL, 16);
+    }
 }
 
 /* Refuses those of some options that were given. */
@@ -113,16 +121,35 @@ static void set_command(char **argv, int n) {
     o.cmd.argv = argv - 1;
 }
 
+/* What -c means, with a command of n words; none: cat, to deliver our input */
+static void client_line(char **argv, int n) {
+    static char name[] = "cat", *cat[] = {name, NULL};
+    refuse("0abjklmnopqrsuv", "-c beside -");
+    if (n == 0 && o.arg['w'] == NULL) usage("no command for ", "-c");
+    o.client = NONE;
+    if (o.arg['w']) o.client = END | (uint32_t)number('w', "", 0, NONE - 1);
+    snprintf(hname, sizeof(hname), "%s", o.arg['c']);
+    char *port = strrchr(hname, ':');
+    if (port != NULL) *port++ = '\0';
+    long p = port_of(port != NULL ? port : "ingreslock", &svc);
+    if (p <= 0) fatal("find the port of ", o.arg['c'], "no such service");
+    cport = (unsigned short)p;
+    if (n > 0) set_command(argv, n);
+    if (n == 0) o.cmd = (struct command){cat, o.cmd.seconds, 1};
+}
+
 /* Reads the command line; ends gather if it makes no sense. */
 static void command_line(int argc, char **argv) {
     int opt, n;
-    while ((opt = getopt(argc, argv, ":0a:j:kl:m:n:o:p:qr:s:t:uv")) != -1) {
+    while (
+        (opt = getopt(argc, argv, ":0a:b:c:j:kl:m:n:o:p:qr:s:t:uvw:")) != -1) {
         const char name[2] = {(char)optopt, '\0'};
         if (opt == ':') usage("no argument for -", name);
         if (opt == '?') usage("no option -", name);
         o.arg[opt] = optarg != NULL ? optarg : "";
     }
-    run.jobs = (int)number('j', "20", 1, 1000000);
+    run.jobs = (int)number('j', "20", 0, 1000000);
+    run.remote = o.arg['b'] != NULL || (run.jobs == 0 && !o.arg['c']);
     run.memory = number('m', "64M", 0, MANY);
     run.retries = (int)number('r', "0", 0, 1000000);
     run.keep_going = o.arg['k'] != NULL;
@@ -131,28 +158,33 @@ static void command_line(int argc, char **argv) {
     run.files = o.arg['o'];
     o.cursors = number('n', "20", 0, NONE);
     o.bytes = number('s', "1M", 0, MANY);
-    o.cmd.seconds = seconds(o.arg['t']);
+    o.cmd.seconds = run.seconds = seconds(o.arg['t']);
+    if (run.remote || o.arg['c'] != NULL) take_token();
+    if (o.arg['b']) snprintf(hname, sizeof(hname), "%s", o.arg['b']);
     for (n = optind; n < argc && strcmp(argv[n], ":::") != 0;) n++;
     if (n < argc) {
         o.items = argv + n + 1;
         o.cursors = (uint64_t)(argc - n - 1);
-        refuse("0an", "items after ::: beside -");
+        refuse("0anc", "items after ::: beside -");
         for (char **item = o.items; *item != NULL; item++)
             if (strcmp(*item, ":::") == 0) usage("a second ", ":::");
     }
     if (o.arg['n'] != NULL) refuse("0a", "-n beside -");
     if (run.files != NULL) refuse("mu", "-o beside -");
-    if (n > optind) {
-        refuse("s", "a command beside -");
+    if (o.arg['c'] != NULL) {
+        client_line(argv + optind, n - optind);
+    } else if (n > optind || run.jobs == 0) {
+        refuse("sw", "a command beside -");
         set_command(argv + optind, n - optind);
     } else {
-        refuse("0aklmortu", "no command for -");
+        refuse("0abklmortuw", "no command for -");
         if (o.items != NULL) usage("no command for ", "the items after :::");
     }
-    if (run.files != NULL && strstr(run.files, "{}") == NULL)
+    if (run.files && !strstr(run.files, "{}"))
         usage("no {} in -o ", run.files);
     run.keep = o.cmd.argv == NULL;
     run.ready = run.keep || o.arg['n'] != NULL || o.items != NULL;
+    run.listed = run.ready && o.cursors == 0;
     if (run.ready && o.cursors < (uint64_t)run.jobs) run.jobs = (int)o.cursors;
 }
 
@@ -161,13 +193,13 @@ static void command_line(int argc, char **argv) {
 static long read_text(const char **bad) {
     int byte, separator = o.arg['0'] != NULL ? '\0' : '\n';
     long n = 0;
-    while (*bad == NULL && (byte = getc_unlocked(o.file)) != separator) {
-        if (byte == EOF && ferror(o.file) && errno == EAGAIN) {
-            ready(fileno(o.file), POLLIN, 0);
-            clearerr(o.file);
+    while (*bad == NULL && (byte = getc_unlocked(stdin)) != separator) {
+        int failed = byte == EOF && ferror(stdin) ? errno : 0;
+        if (failed == EAGAIN && ready(0, POLLIN, 0)) {
+            clearerr(stdin);
             continue;
         }
-        if (byte == EOF && ferror(o.file)) *bad = strerror(errno);
+        if (failed != 0) *bad = strerror(failed);
         if (byte == EOF) return *bad != NULL || n == 0 ? -1 : n;
         if (byte == '\0') *bad = "it contains a NUL byte";
         if (n == ITEM_MAX) *bad = "it is longer than 1 MiB";
@@ -180,22 +212,19 @@ static long read_text(const char **bad) {
 static int next(struct item *item) {
     const char *bad = NULL, *text = o.text;
     long n = -1;
-    if (!run.ready)
-        n = read_text(&bad);
-    else if (o.taken < o.cursors && o.items == NULL)
-        n = sprintf(o.text, "%u", (unsigned)o.taken);
-    else if (o.taken < o.cursors)
-        n = (long)strlen(text = o.items[o.taken]);
-    if (n > ITEM_MAX) bad = "it is longer than 1 MiB";
-    if (n >= 0 && o.taken == NONE) bad = "there are too many";
-    if (n >= 0 && bad == NULL &&
-        (item->text = calloc((size_t)n + 1, 1)) == NULL)
+    if (!run.ready) n = read_text(&bad);
+    else if (run.given < o.cursors && o.items == NULL)
+        n = sprintf(o.text, "%u", (unsigned)run.given);
+    else if (run.given < o.cursors)
+        n = (long)strlen(text = o.items[run.given]);
+    if (n > (long)ITEM_MAX) bad = "it is longer than 1 MiB";
+    if (n >= 0 && run.given == NONE) bad = "there are too many";
+    if (n >= 0 && !bad && !(item->text = calloc((size_t)n + 1, 1)))
         bad = strerror(errno);
     if (bad != NULL)
-        say("fatal: unable to take item %u: %s", (unsigned)o.taken, bad);
-    if (n < 0 || bad != NULL) return bad != NULL ? -1 : 0;
+        say("fatal: unable to take item %u: %s", (unsigned)run.given, bad);
+    if (n < 0 || bad != NULL || !item->text) return bad != NULL ? -1 : 0;
     memcpy(item->text, text, item->length = (size_t)n);
-    o.taken++;
     return 1;
 }
 
@@ -216,45 +245,48 @@ static int synthetic(uint32_t item, const char *text, void *arg) {
     return r;
 }
 
-/* The checksum of data, or of what they should be if they are NULL: the sum
- * of all words, and of these sums, which makes it depend on their order. */
-static uint64_t checksum(uint32_t item, const void *data, uint64_t bytes) {
-    const unsigned char *p = data;
-    uint64_t sum = 0, sums = 0;
-    for (uint64_t i = 0; i < bytes; i += 8) {
-        uint64_t w = 0, expected = word(item, i / 8);
-        memcpy(&w, p != NULL ? (const void *)(p + i) : &expected,
-               bytes - i < 8 ? (size_t)(bytes - i) : 8);
-        sum += w;
-        sums += sum;
+/* Is a cursor's array right?  And a checksum, which depends on the order. */
+static int verify(const struct item *row, uint64_t *sum) {
+    uint64_t sums = 0;
+    int right = row->status == 0 && row->bytes == o.bytes;
+    for (size_t i = *sum = 0; right && i < row->bytes; i += 8) {
+        uint64_t w = 0, expected = word(row->which, i / 8);
+        size_t n = row->bytes - i < 8 ? (size_t)(row->bytes - i) : 8;
+        memcpy(&w, row->data + i, n);
+        right = memcmp(&w, &expected, n) == 0;
+        sums += *sum += w;
     }
-    return sum ^ (sums << 32 | sums >> 32);
+    *sum ^= sums << 32 | sums >> 32;
+    return right;
 }
 
-/* The ledger cannot be written.  The run goes on without, but has failed. */
-static void lose_ledger(void) {
-    say("fatal: unable to write %s: %s", o.arg['l'], strerror(errno));
+/* A file cannot be written.  The run goes on, but has failed. */
+static void lose(const char *name) {
+    say("fatal: unable to write %s: %s", name, strerror(errno));
     run.failed = 1;
-    o.ledger = NULL;
 }
 
 /* Writes an item's line into the ledger. */
 static void note(const struct item *item, enum state state, int value) {
-    fprintf(o.ledger, "%u\t:\t%.3f\t%.3f\t0\t%ju\t%d\t%d",
-            (unsigned)item->which, item->tries > 0 ? item->began + o.epoch : 0,
-            item->took, (uintmax_t)item->bytes, value,
-            state == KILLED ? item->status - STATUS_SIGNAL : 0);
+    double epoch = seconds_of(CLOCK_REALTIME) - now();
+    fprintf(o.ledger, "%u\t%s\t%.3f\t%.3f\t0\t%ju\t%d\t%d",
+        (unsigned)item->which,
+        item->tries > 0 && !item->pid ? inet_ntoa(item->peer.sin_addr) : ":",
+        item->tries > 0 ? item->began + epoch : 0, item->took,
+        (uintmax_t)item->bytes, value,
+        state == KILLED ? item->status - STATUS_SIGNAL : 0);
     for (char **word = o.cmd.argv; *word != NULL; word++) {
         char *text = substitute(*word, item->text);
         for (char *p = text; p != NULL && *p != '\0'; p++)
-            if ((unsigned char)*p < ' ')
-                *p = ' '; /* it would end the column */
+            if ((unsigned char)*p < ' ') *p = ' '; /* it ends a column */
         fprintf(o.ledger, "%c%s", word == o.cmd.argv ? '\t' : ' ',
-                text != NULL ? text : "");
+            text != NULL ? text : "");
         free(text);
     }
     fprintf(o.ledger, "\t%s\n", words[state]);
-    if (fflush(o.ledger) != 0) lose_ledger();
+    if (fflush(o.ledger) == 0) return;
+    lose(o.arg['l']);
+    o.ledger = NULL;
 }
 
 /* Lets an exit status count, if it matters more than what was so far. */
@@ -274,87 +306,78 @@ static void done(struct item *item) {
         state = item->tries == 0 ? UNSTARTED : INCOMPLETE;
     else if (st > STATUS_SIGNAL && st < STATUS_ERRNO)
         state = st < STATUS_TIMEOUT ? KILLED : TIMEOUT;
-    else if (st < STATUS_ERRNO)
-        state = (value = st) == 0 ? COMPLETE : FAILED;
-    else
-        value = st == STATUS_ERRNO + ENOENT ? 127 : 126;
+    else if (st < STATUS_ERRNO) state = (value = st) == 0 ? COMPLETE : FAILED;
+    else value = st == STATUS_ERRNO + ENOENT ? 127 : 126;
     worse(st >= STATUS_ERRNO ? value : statuses[state]);
     o.count[state]++;
     if (o.ledger != NULL) note(item, state, value);
-    if (o.rows == NULL) return;
-    o.rows[item->which] = *item;
-    item->data = NULL;
+    if (o.rows) o.rows[item->which] = *item, item->data = NULL;
 }
 
-/* The line of progress: see run.tick. */
+/* The line of progress: see run.tick.  The terminal is told not to wrap it. */
 static void tick(const struct run *r, const struct item *turn) {
     static double last;
     static uint64_t before;
     char line[256], wait[40] = "";
     double t = now(), rate = (double)(r->bytes - before) / 1e6 / (t - last);
-    int columns = 80;
     if (t - last < 0.1 || tcgetpgrp(2) != getpgrp()) return;
     before = r->bytes;
     last = t;
-#ifdef TIOCGWINSZ /* not in POSIX, but wherever terminals are windows */
-    struct winsize w;
-    if (ioctl(2, TIOCGWINSZ, &w) == 0 && w.ws_col > 0) columns = w.ws_col;
-#endif
-    if (turn != NULL)
-        snprintf(wait, sizeof(wait), ", waiting for item %u",
-                 (unsigned)turn->which);
-    int n = snprintf(line, 200, "%u/%u%s items, %.1f MB, %.1f MB/s%s",
-                     o.count[COMPLETE],
-                     (unsigned)(r->ready ? o.cursors : r->given),
-                     r->ready || r->listed ? "" : "+", (double)r->bytes / 1e6,
-                     rate, r->writing ? ", standard output is slow" : wait);
-    strcpy(line + (n < columns ? n : columns - 1), "\033[K\r");
+    unsigned at = turn != NULL ? turn->which : 0;
+    if (turn != NULL) sprintf(wait, ", waiting for item %u", at);
+    snprintf(line, sizeof(line),
+        "\033[?7l%u/%u%s items, %.1f MB, %.1f MB/s%s\033[K\033[?7h\r",
+        o.count[COMPLETE], (unsigned)(r->ready ? o.cursors : r->given),
+        r->ready || r->listed ? "" : "+", (double)r->bytes / 1e6, rate,
+        r->writing ? ", standard output is slow" : wait);
     writen(2, line, strlen(line));
 }
 
-/* The demonstration's report.  A cursor is right if its size and its array's
- * checksum are those that the parent computes for itself. */
+/* The demonstration's report. */
 static void table(double took) {
     uintmax_t total = 0, right = 0;
-    puts("which      pid        bytes   seconds  checksum          status");
+    char *text = malloc(((size_t)run.given + 3) * 100), *p = text;
+    if (text == NULL) fatal("hold ", "the table", strerror(ENOMEM));
+    p += sprintf(p,
+        "which      pid        bytes   seconds  checksum          status\n");
     for (uint32_t i = 0; i < run.given; i++) {
         struct item *row = &o.rows[i];
-        uint64_t sum = row->status ? 0 : checksum(i, row->data, row->bytes);
-        int good = row->status == 0 && row->bytes == o.bytes &&
-                   sum == checksum(i, NULL, o.bytes);
-        printf("%5u %8ld %12ju %9.6f  %016jx  %s\n", (unsigned)i,
-               (long)row->pid, (uintmax_t)row->bytes, row->took,
-               (uintmax_t)sum, good ? "complete" : "incomplete or wrong");
+        uint64_t sum;
+        int good = verify(row, &sum);
+        p += sprintf(p, "%5u %8ld %12ju %9.6f  %016jx  %s\n", (unsigned)i,
+            (long)row->pid, (uintmax_t)row->bytes, row->took, (uintmax_t)sum,
+            good ? "complete" : "incomplete or wrong");
         total += row->bytes;
         right += (unsigned)good;
     }
-    printf("%ju of %ju cursors complete and right, %ju of %ju bytes, "
-           "%.6f s, %.1f MB/s\n",
-           right, (uintmax_t)o.cursors, total,
-           (uintmax_t)(o.cursors * o.bytes), took, (double)total / 1e6 / took);
+    p += sprintf(p,
+        "%ju of %ju cursors complete and right, %ju of %ju bytes, "
+        "%.6f s, %.1f MB/s\n",
+        right, (uintmax_t)o.cursors, total, (uintmax_t)(o.cursors * o.bytes),
+        took, (double)total / 1e6 / took);
     if (right != o.cursors) worse(123);
+    size_t n = (size_t)(p - text);
+    if (writen(1, text, n) == n) return;
+    if (errno == EPIPE) signals_die(SIGPIPE);
+    lose("standard output");
 }
 
-/* Accounts for the items that the run did not reach, as far as they are known,
- * and says how it went if it did not go well. */
+/* Accounts for items not reached, as far as known, and says how it went. */
 static void summary(void) {
     struct item item = {0};
-    int known = run.ready || lseek(fileno(o.file), 0, SEEK_CUR) >= 0;
-    while (!run.listed && !run.reading && known && signals_next() <= 0 &&
-           next(&item) > 0) {
+    int known = run.ready || lseek(0, 0, SEEK_CUR) >= 0;
+    while (!run.listed && !run.reading && known && next(&item) > 0) {
         item.which = run.given++;
         done(&item);
         free(item.text);
     }
     char line[200] = "";
     for (int i = 0; i < 6; i++)
-        sprintf(line + strlen(line), "%s%u %s", i > 0 ? ", " : "", o.count[i],
-                words[i]);
-    if (o.count[COMPLETE] < run.given || run.verbose) say("%s", line);
+        sprintf(line + strlen(line), ", %u %s", o.count[i], words[i]);
+    if (o.count[COMPLETE] < run.given || run.verbose) say("%s", line + 2);
 }
 
-/* Raises the limit of descriptors as far as may be, for jobs and strangers; or
- * lowers the jobs to what it allows. */
+/* Raises the limit of descriptors, or lowers the jobs to what that allows. */
 static void afford(void) {
     getrlimit(RLIMIT_NOFILE, &o.files);
     struct rlimit r = {o.files.rlim_max, o.files.rlim_max};
@@ -379,47 +402,45 @@ static void fork_children(void) {
         }
         if (pid != 0) continue;
         close(s); /* from here on the life of a child */
-        cport = sport;
         setrlimit(RLIMIT_NOFILE, &o.files);
         int r = run.keep ? client(run.token, (uint32_t)k, synthetic, &o.bytes)
                          : client(run.token, (uint32_t)k, command, &o.cmd);
-        _exit(r < 0 ? 2 : r);
+        _exit(r < 0 ? 2 : r == 1);
     }
 }
 
 /* Opens the files that options name, and makes the table. */
 static void open_files(void) {
-    o.file = stdin;
-    if (o.arg['a'] != NULL && strcmp(o.arg['a'], "-") != 0) {
-        if ((o.file = fopen(o.arg['a'], "r")) == NULL)
-            fatal("open ", o.arg['a'], strerror(errno));
-        fcntl(fileno(o.file), F_SETFD, FD_CLOEXEC);
-    }
+    const char *list = o.arg['a'];
+    if (list && strcmp(list, "-") != 0 && !freopen(list, "r", stdin))
+        fatal("open ", list, strerror(errno));
     if (o.arg['l'] != NULL) {
         if ((o.ledger = fopen(o.arg['l'], "w")) == NULL)
             fatal("create ", o.arg['l'], strerror(errno));
         fcntl(fileno(o.ledger), F_SETFD, FD_CLOEXEC);
-        fputs("Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\t"
-              "Signal\tCommand\tState\n",
-              o.ledger);
-        if (fflush(o.ledger) != 0) lose_ledger();
+        fprintf(o.ledger,
+            "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\t"
+            "Exitval\tSignal\tCommand\tState\n");
     }
     if (run.keep &&
         (o.rows = calloc((size_t)o.cursors + 1, sizeof(*o.rows))) == NULL)
         fatal("hold ", "the table", strerror(errno));
 }
 
-/* Closes what has been written, and ends gather as it deserves. */
-static void conclude(void) {
-    if (o.ledger != NULL && fclose(o.ledger) != 0) lose_ledger();
-    if (run.signal == 0 && (fflush(stdout) != 0 || close(1) < 0)) {
-        if (errno == EPIPE) signals_die(SIGPIPE);
-        say("fatal: unable to write standard output: %s", strerror(errno));
-        run.failed = 1;
-    }
-    if (run.signal != 0) signals_die(run.signal);
-    if (run.failed) worse(1);
-    _exit(o.status); /* not exit(): a thread may be in the middle of a call */
+/* Serves, and says how it went. */
+static void serve(void) {
+    if (server_open(o.arg['p']) < 0) exit(1);
+    if (run.verbose) say("listening on %s port %d", hname, (int)sport);
+    double start = now();
+    if (o.arg['q'] == NULL && !run.verbose && isatty(2)) run.tick = tick;
+    fork_children();
+    server(&run);
+    signals_default();
+    if (run.tick != NULL && tcgetpgrp(2) == getpgrp()) writen(2, "\033[K", 3);
+    if (run.keep && run.signal == 0) table(now() - start);
+    summary();
+    if (o.ledger != NULL && fclose(o.ledger) != 0) lose(o.arg['l']);
+    if (run.signal == 0 && close(1) < 0) lose("standard output");
 }
 
 int main(int argc, char **argv) {
@@ -429,19 +450,22 @@ int main(int argc, char **argv) {
     run.next = next;
     run.done = done;
     command_line(argc, argv);
-    if (signals_init() < 0 || make_token(run.token) < 0)
+    unsetenv("GATHER_TOKEN"); /* commands shall not find it */
+    if (signals_init() < 0 ||
+        (!run.remote && o.client == 0 && make_token(run.token) < 0))
         fatal("start", "", strerror(errno));
     open_files();
     afford();
-    if (server_open(o.arg['p']) < 0) return 1;
-    if (run.verbose) say("listening on %s port %d", hname, (int)sport);
-    double start = now();
-    o.epoch = seconds_of(CLOCK_REALTIME) - start;
-    if (o.arg['q'] == NULL && !run.verbose && isatty(2)) run.tick = tick;
-    fork_children();
-    server(&run);
-    if (run.tick != NULL && tcgetpgrp(2) == getpgrp()) writen(2, "\033[K", 3);
-    if (run.keep && run.signal == 0) table(now() - start);
-    summary();
-    conclude();
+    if (o.client == 0) serve();
+    else {
+        int r = client(run.token, o.client, command, &o.cmd);
+        run.signal = signals_next();
+        if (r == 2 && o.client != NONE)
+            say("fatal: item %s is not to be had", o.arg['w']);
+        if (r == 1 && !run.signal) say("fatal: the connection is lost");
+        run.failed = r < 0 || r == 1 || (r == 2 && o.client != NONE);
+    }
+    if (run.signal != 0) signals_die(run.signal);
+    if (run.failed) worse(1);
+    _exit(o.status); /* not exit(): a thread may be in the middle of a call */
 }

@@ -10,8 +10,9 @@
  *
  * client -> server
  *   opening  "GAT1", the 16-byte token of this run, and a message of size 0
- *            that asks for an item: `which` is the child's own number, or NONE
- *            if the server did not fork it.  Due in OPENING seconds.
+ *            that asks for an item: `which` is the child's own number; or NONE
+ *            if the server did not fork it; or w | END if it is to be item w
+ *            and no other.  Due in OPENING seconds.
  *   data     which = the item, size = 1 to DATA_MAX.  An item is any number
  *            of these: one from an array, in a stream one for each piece.
  *   end      which = the item | END, size = 12: three u32, namely the status
@@ -21,17 +22,17 @@
  *            text as payload (at most ITEM_MAX bytes); or which = NONE and
  *            size 0: everything has been received, goodbye.
  *
- * End of file or a reset is no answer: before the end it makes the item
- * incomplete, before the goodbye the client fail.  A server is silent while
- * an item runs.  No number below may ever come to mean anything else.
+ * End of file or a reset makes an item incomplete before its end, and a client
+ * fail before its goodbye.  A server is silent while an item runs.
  */
 #ifndef PROTOCOL_H
 #define PROTOCOL_H
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
-#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -39,6 +40,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -50,7 +52,7 @@
 #define DATA_MAX (1u << 30) /* bytes in a data message, at most */
 #define ITEM_MAX (1u << 20) /* bytes in an item's text, at most */
 #define OPENING 5.0         /* seconds a new connection has for its opening */
-#define GRACE 1.0           /* seconds from TERM to KILL, and more: see uses */
+#define GRACE 1.0           /* seconds from TERM to KILL, or of silence */
 
 /* The status in an end message: 0 success, 1 to 255 an exit status, or */
 #define STATUS_SIGNAL 256  /* + n: killed by signal n */
@@ -59,26 +61,26 @@
 #define STATUS_MAX 65535   /* nothing above is a status */
 #define STATUS_LOST (-1)   /* not on the wire: no end arrived */
 
-struct item {            /* one cursor: a call of a function, or a command */
-    uint32_t which;      /* its number, from 0 */
-    char *text;          /* what the list says, malloc()ed by next(), */
-    size_t length;       /* of so many bytes */
-    int status;          /* as in an end message, or STATUS_LOST */
-    int tries;           /* how often it was handed out */
-    pid_t pid;           /* the child that ran it, 0 if it was not ours */
-    double began, took;  /* when (of now()) and how long, seconds */
-    uint64_t bytes;      /* that arrived, in this try */
-    unsigned char *data; /* those in memory, malloc()ed: done() may take them
-                          * and leave NULL */
-    size_t held, room;   /* how many these are, how many they may become */
-    int written;         /* from here on server.c's: some went to stdout */
-    int done, waiting;   /* it will not run again; it waits for a client */
-    int busy;            /* its owner's thread is at work on the data */
-    int fd;              /* its file, or -1 */
-    char *name, *part;   /* its names, final and until then, malloc()ed */
-    struct conn *owner;  /* the connection it runs on, or NULL */
+struct item {       /* one cursor: a call of a function, or a command */
+    uint32_t which; /* its number, from 0 */
+    char *text;     /* what the list says, malloc()ed by next(), */
+    size_t length;  /* of so many bytes; or NULL and 0 */
+    int status;     /* as in an end message, or STATUS_LOST */
+    int tries;      /* how often it was handed out */
+    pid_t pid;      /* the child that ran it, 0 if it was not ours */
+    struct sockaddr_in peer; /* where that was */
+    double began, took;      /* when (of now()) and how long, seconds */
+    uint64_t bytes;          /* that arrived, in this try */
+    unsigned char *data;     /* those in memory, malloc()ed, all of them with
+                              * keep: done() may take them and leave NULL */
+    size_t held, room;       /* how many these are, how many they may become */
+    int written, done;       /* server.c's: some went to stdout; it has run, */
+    int waiting, promised; /* it waits for a client; for child `which` only, */
+    int busy;              /* its owner's thread is at work on the data */
+    int fd;                /* its file, or -1 */
+    char *name, *part;     /* its names, final and until then, malloc()ed */
+    struct conn *owner;    /* the connection it runs on, or NULL */
     struct item **self, *next; /* in the list of all that are open */
-    struct item *later; /* behind it among those that wait for a client */
 };
 
 /* One run: what the caller of server() wants, and what came of it.  No two
@@ -86,7 +88,9 @@ struct item {            /* one cursor: a call of a function, or a command */
 struct run {
     unsigned char token[TOKEN]; /* of make_token(), before the first fork */
     int jobs;                   /* children forked */
-    int limit;                  /* connections at once, at most */
+    int remote;                 /* clients of others may come, too, and may */
+    double seconds;             /* take so long for an item, 0 for any time */
+    int limit;                  /* connections at once; 0: jobs and a few */
     int ready;                  /* next() never waits for anybody */
     int keep;                   /* items end in memory, in item->data */
     int unordered;              /* output as items complete */
@@ -101,24 +105,22 @@ struct run {
     void (*done)(struct item *item);
     /* Called often, or NULL; turn is the item whose turn it is. */
     void (*tick)(const struct run *run, const struct item *turn);
-    int failed;     /* result: gather itself failed, which has been said */
-    int signal;     /* result: the signal that ended the run, or 0 */
-    int aborted;    /* the run was ended early, for any reason */
-    int writing;    /* a write to standard output is under way */
-    int reading;    /* a call of next() is under way */
-    int listed;     /* the list is at its end */
-    uint32_t given; /* items taken from it */
-    uint64_t bytes; /* received */
+    int failed, signal;   /* results: gather itself failed, which has been
+                           * said; the signal that ended the run, or 0 */
+    int aborted, listed;  /* the run was ended early; the list is at its end */
+    int writing, reading; /* a write to stdout, a next() is under way */
+    uint32_t given;       /* items taken from the list */
+    uint64_t bytes;       /* received */
 };
 
 struct command {    /* what the cursor command() wants as its arg */
     char **argv;    /* ends with NULL; {} stands for the item */
     double seconds; /* it may take, 0 for any time */
+    int input;      /* it reads our standard input, not nothing */
 };
 
-/* A cursor runs one item in a child.  It sends what it finds with xclient(),
- * in any number of pieces, and returns a status for the end message, or -1
- * when xclient() did. */
+/* A cursor runs one item in a child: sends what it finds with xclient(), piece
+ * by piece, and returns a status for the end message, or -1 if that did. */
 typedef int cursor(uint32_t item, const char *text, void *arg);
 
 extern struct sockaddr_in sa, sb; /* s*: the server's, c* and *b: a client's */
@@ -130,17 +132,15 @@ extern unsigned short sport, cport;
 extern uint32_t which;
 extern uint64_t size;
 int make_token(unsigned char *token), server_open(const char *port);
-int server(struct run *run);
-int client(const unsigned char *token, uint32_t child, cursor *run, void *arg);
-int xclient(const void *data, size_t bytes);
-char *substitute(const char *string, const char *text);
+int server(struct run *run), xclient(const void *data, size_t bytes);
+int client(const unsigned char *token, uint32_t child, cursor *f, void *arg);
 cursor command;
+char *substitute(const char *string, const char *text);
 int signals_init(void), signals_fd(void), signals_next(void);
-void signals_wake(void), signals_die(int sig);
-int child_fork(void), child_reap(int *status);
+void signals_wake(void), signals_default(void), signals_die(int sig);
+int child_fork(void), child_reap(int *status), command_start(pid_t child);
+void child_kill(int from), command_over(void);
 pid_t child_pid(uint32_t k);
-int command_start(pid_t child);
-void command_over(void), child_kill(int from);
 
 /* Seconds that a clock shows; or since some fixed moment. */
 static inline double seconds_of(clockid_t clock) {
@@ -157,72 +157,82 @@ static inline int until(double by) {
     return by <= 0 ? -1 : left <= 0 ? 0 : (int)(left * 1000) + 1;
 }
 
-/* Waits until fd is ready for an event, or `by` (of now(), 0 for never) has
- * come.  POLLIN | POLLOUT means that it should not have anything to read while
- * it is to be written.  Returns 1, or 0 if it was not to be. */
+/* Waits until fd is ready, or `by` (of now(), 0 for never); POLLIN | POLLOUT:
+ * to be written, with nothing to read.  Returns 1; 0 if not, with errno set.
+ */
 static inline int ready(int fd, short events, double by) {
-    struct pollfd p = {fd, events, 0};
+    struct pollfd p = {.fd = fd, .events = events};
     int n;
     do n = poll(&p, 1, until(by));
     while (n < 0 && errno == EINTR);
+    if (n >= 0) errno = n > 0 ? ECONNRESET : ETIMEDOUT;
     return n > 0 && !((events & POLLOUT) && (p.revents & POLLIN));
 }
 
 /* Moves n bytes, into `in` or else from `out`, however they are cut, whatever
- * signals arrive, and whether or not fd blocks; not after `by` (of now(), 0
- * for no limit).  Returns how many have moved.  Fewer than n: errno says why,
- * and 0 means end of file. */
-static inline size_t move(int fd, unsigned char *in, const unsigned char *out,
-                          size_t n, short events, double by) {
+ * signals arrive, whether or not fd blocks; not after `by` (of now(), or 0).
+ * Returns how many.  Fewer than n: errno says why, 0 means end of file. */
+static inline size_t move(
+    int fd, void *in, const void *out, size_t n, short events, double by) {
     size_t done = 0;
     while (done < n && (by <= 0 || ready(fd, events, by))) {
-        ssize_t r = in != NULL ? read(fd, in + done, n - done)
-                               : write(fd, out + done, n - done);
+        size_t k = n - done < DATA_MAX ? n - done : DATA_MAX;
+        ssize_t r = in != NULL ? read(fd, (char *)in + done, k)
+                               : write(fd, (const char *)out + done, k);
         if (r == 0) errno = 0;
-        if (r > 0)
-            done += (size_t)r;
+        if (r > 0) done += (size_t)r;
         else if (r == 0 ||
-                 (errno == EAGAIN ? !ready(fd, events, by) : errno != EINTR))
+            (errno == EAGAIN ? !ready(fd, events, by) : errno != EINTR))
             break;
     }
     return done;
 }
 
-static inline size_t readn(int fd, void *buf, size_t n, double by) {
-    return move(fd, buf, NULL, n, POLLIN, by);
-}
-static inline size_t writen(int fd, const void *buf, size_t n) {
-    return move(fd, NULL, buf, n, POLLOUT, 0);
-}
-/* To a server, which says nothing meanwhile unless it is gone. */
-static inline size_t sendn(int fd, const void *buf, size_t n) {
-    return move(fd, NULL, buf, n, POLLIN | POLLOUT, 0);
+/* From anywhere; to anybody; to a server, who is gone if it has a say. */
+#define readn(fd, buf, n, by) move(fd, buf, NULL, n, POLLIN, by)
+#define writen(fd, buf, n) move(fd, NULL, buf, n, POLLOUT, 0)
+#define sendn(fd, buf, n) move(fd, NULL, buf, n, POLLIN | POLLOUT, 0)
+
+/* Makes a header.  Messages are words in network byte order, for ntohl(). */
+static inline void header(uint32_t *m, uint32_t item, size_t n) {
+    m[0] = htonl(item);
+    m[1] = htonl((uint32_t)n);
 }
 
-/* 32-bit integers in network byte order, at any address: one; a header. */
-static inline void put32(unsigned char *p, uint32_t n) {
-    for (int i = 3; i >= 0; i--, n >>= 8) p[i] = (unsigned char)n;
-}
-static inline void header(unsigned char *p, uint32_t item, size_t n) {
-    put32(p, item);
-    put32(p + 4, (uint32_t)n);
-}
-static inline uint32_t get32(const unsigned char *p) {
-    uint32_t n = 0;
-    for (int i = 0; i < 4; i++) n = n << 8 | p[i];
-    return n;
+/* What every connection gets.  Who vanished without a word is missed after 20
+ * seconds of silence and 4 probes, where the system lets one say so. */
+static inline void tune(int fd) {
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &(int){1}, sizeof(int));
+#if defined(TCP_KEEPIDLE) && defined(TCP_KEEPINTVL) && defined(TCP_KEEPCNT)
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &(int){20}, sizeof(int));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &(int){5}, sizeof(int));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &(int){4}, sizeof(int));
+#endif
 }
 
-/* Says a line on standard error, in one write, so that processes and threads
- * do not mix.  A terminal may show the progress there, which is wiped. */
+/* The port, host byte order, of a service or a number; -1 if it is neither. */
+static inline long port_of(const char *name, struct servent **service) {
+    unsigned long n = strtoul(name, NULL, 10);
+    if ((*service = getservbyname(name, "tcp")) != NULL)
+        return ntohs((uint16_t)(*service)->s_port);
+    int bad = !*name || name[strspn(name, "0123456789")] || n > 65535;
+    return bad ? -1 : (long)n;
+}
+
+/* Says a line on standard error, in one write, lest processes and threads mix;
+ * wipes what a terminal may show of the progress.  Keeps errno. */
 static inline void say(const char *format, ...) {
     char line[1024] = "gather: ";
+    int error = errno;
     va_list ap;
     va_start(ap, format);
     vsnprintf(line + 8, sizeof(line) - 16, format, ap);
     va_end(ap);
     strcat(line, isatty(2) ? "\033[K\n" : "\n");
     writen(2, line, strlen(line));
+    errno = error;
 }
 
 #endif

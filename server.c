@@ -9,23 +9,21 @@
  * After an abort only the main thread gets it back: the others sleep for ever.
  *
  * Order without deadlock.  q.turn is the first item that is open.  Its thread
- * writes straight through and never waits for memory.  If it has no thread,
- * since its child has not connected yet, that child will, or will be reaped
- * and the item goes to q.waiting; from there any thread takes it first, and
- * none waits for memory before.
+ * writes straight through and never waits for memory.  If it has none yet, its
+ * child will connect, or be reaped, and then the item is `waiting`: any thread
+ * takes it before another, and until one has, nobody waits for memory.
  */
 #include "protocol.h"
-#include <netinet/tcp.h>
 #include <pthread.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
 #define BLOCK (1u << 17) /* bytes moved at a time, at most */
 #define WARNINGS 8       /* so many strangers are worth one each */
 #define TICK 0.1         /* seconds between looks at the progress, at most */
 struct conn {
-    int fd;                    /* closed by leave() */
-    uint32_t child;            /* who is at the other end, or NONE */
+    int fd;                    /* closed by xserve() */
+    uint32_t child, wanted;    /* who is there (see opening), for which item */
+    double left;               /* seconds a client of others may still take */
     struct item *item;         /* what runs there, or NULL */
     struct conn **self, *next; /* in the list of all */
     struct conn *behind;       /* in the line for memory */
@@ -38,30 +36,31 @@ struct servent *svs;            /* the service; NULL: the port is a number */
 int s = -1, ds = -1;            /* listening; the connection just accepted */
 char hname[2048] = "127.0.0.1"; /* the host: dotted, so nobody is asked */
 unsigned short sport;           /* the server's port, host byte order */
+static struct run *run;         /* the caller's */
 static struct {
     pthread_mutex_t lock;
-    pthread_cond_t more;  /* an item to hand out, or none any more */
-    struct run *run;      /* the caller's */
-    struct conn *conns;   /* all connections, */
-    int threads;          /* so many, each with its thread */
-    int strangers;        /* refused so far */
-    struct item *items;   /* all that are open: from the list, not over */
-    struct item **tail;   /* where the next one goes */
-    uint32_t open;        /* how many there are */
-    struct item **first;  /* by child: the item it will run first, or NULL */
-    int promised;         /* how many such items there are */
-    struct item *waiting; /* those for any client */
-    struct item *turn;    /* may be written to standard output; the first that
-                           * is open or, without order, whoever took it */
-    int flushing;         /* a thread writes it for its owner */
-    struct conn *line;    /* waiting for memory, or for the turn */
-    uint64_t held;        /* bytes of memory that items take */
+    pthread_cond_t more; /* an item to hand out, or none any more */
+    struct conn *conns;  /* all connections, */
+    int threads;         /* so many, each with its thread */
+    int strangers;       /* refused so far */
+    struct item *items;  /* all that are open: from the list, not over */
+    struct item **tail;  /* where the next one goes */
+    uint32_t open;       /* how many there are */
+    int waiting;         /* how many wait for a client */
+    int ordered; /* items have turns in order; else as they come, or none */
+    int told;    /* it has been said that nobody is there */
+    int over;    /* server() has returned */
+    struct item *turn; /* may be written to standard output; the first that
+                        * is open or, without order, whoever took it */
+    int flushing;      /* a thread writes it for its owner */
+    struct conn *line; /* waiting for memory, or for the turn */
+    uint64_t held;     /* bytes of memory that items take */
 } q = {.lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER};
 
 /* Waits for a condition, for ever once the run has been aborted. */
 static void await(pthread_cond_t *cond) {
     do pthread_cond_wait(cond, &q.lock);
-    while (q.run->aborted);
+    while (run->aborted);
 }
 
 /* lock_main() is for the main thread, and for what has to be put in order. */
@@ -69,7 +68,7 @@ static void unlock(void) { pthread_mutex_unlock(&q.lock); }
 static void lock_main(void) { pthread_mutex_lock(&q.lock); }
 static void lock(void) {
     lock_main();
-    if (q.run->aborted) await(&q.more);
+    if (run->aborted) await(&q.more);
 }
 
 /* The secret of a run, from the system.  Returns 0, or -1 with errno set. */
@@ -82,12 +81,11 @@ int make_token(unsigned char *token) {
 
 /* Makes s listen on a port, host byte order.  Returns 0, or -1 with errno set.
  * Two sockets may be bound to a port while neither of them listens yet. */
-static int listen_on(unsigned long port) {
-    int one = 1;
+static int listen_on(long port) {
     if ((s = socket(AF_INET, SOCK_STREAM, 0)) < 0) return -1;
     fcntl(s, F_SETFD, FD_CLOEXEC);
     fcntl(s, F_SETFL, O_NONBLOCK); /* who called may be gone at accept() */
-    setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
     sa.sin_port = htons((uint16_t)port);
     if (bind(s, (struct sockaddr *)&sa, sizeof(sa)) == 0 &&
         listen(s, SOMAXCONN) == 0)
@@ -96,38 +94,31 @@ static int listen_on(unsigned long port) {
     return -1;
 }
 
-/* Opens the listening socket s on host hname, and sets sport.  The port is a
- * service or a number; NULL is the well-known service or, if that is unknown
- * or taken, any port.  Returns 0, or -1 when it could not, which it has said.
- */
+/* Opens the listening socket s on host hname.  Port NULL is the well-known one
+ * or, if that is not to be had, any.  Returns 0, or -1, which it has said. */
 int server_open(const char *port) {
     const char *name = port != NULL ? port : "ingreslock", *why = NULL;
-    unsigned long n = strtoul(name, NULL, 10);
+    long n = port_of(name, &svs);
     socklen_t length = sizeof(sa);
     sa.sin_family = AF_INET;
     if ((ha = gethostbyname(hname)) == NULL || ha->h_addrtype != AF_INET)
         why = "no such host";
-    else
-        memcpy(&sa.sin_addr, ha->h_addr_list[0], sizeof(sa.sin_addr));
-    if ((svs = getservbyname(name, "tcp")) != NULL)
-        n = ntohs((uint16_t)svs->s_port);
-    else if (port && (!*port || port[strspn(port, "0123456789")] || n > 65535))
-        why = "no such service, and no number";
-    if (!why && listen_on(n) < 0 && (port != NULL || listen_on(0) < 0))
+    else memcpy(&sa.sin_addr, ha->h_addr_list[0], sizeof(sa.sin_addr));
+    if (n < 0 && port != NULL) why = "no such service, and no number";
+    if (!why && (n < 0 || listen_on(n) < 0) && (port || listen_on(0) < 0))
         why = strerror(errno);
     if (why)
         say("fatal: unable to listen on %s port %s: %s", hname, name, why);
     else if (getsockname(s, (struct sockaddr *)&sa, &length) == 0)
-        sport = ntohs(sa.sin_port);
+        sport = cport = ntohs(sa.sin_port); /* children inherit that */
     return why ? -1 : 0;
 }
 
-/* Ends the run before its time, because of a signal or 0.  Clients lose their
- * connections, which makes them end their commands. */
+/* Ends the run early, by a signal or 0: clients without connection give up. */
 static void abort_run(int sig) {
-    if (q.run->aborted) return;
-    q.run->aborted = 1;
-    q.run->signal = sig;
+    if (run->aborted) return;
+    run->aborted = 1;
+    run->signal = sig;
     for (struct conn *cn = q.conns; cn != NULL; cn = cn->next)
         shutdown(cn->fd, SHUT_RDWR);
     signals_wake();
@@ -135,25 +126,19 @@ static void abort_run(int sig) {
 
 /* The same since gather itself failed to do something, for a reason. */
 static void fail_run(const char *what, const char *name, const char *why) {
-    if (!q.run->aborted) say("fatal: unable to %s%s: %s", what, name, why);
-    q.run->failed = 1;
+    if (!run->aborted) say("fatal: unable to %s%s: %s", what, name, why);
+    run->failed = 1;
     abort_run(0);
 }
 
 /* Is every item over, or the run aborted? */
-static int ended(void) {
-    return q.run->aborted || (q.run->listed && q.open == 0);
-}
+static int ended(void) { return run->aborted || (run->listed && !q.open); }
 
-/* Do items have turns in order?  Else as they come; or none, as in files. */
-static int ordered(void) {
-    return !q.run->unordered && !q.run->keep && q.run->files == NULL;
-}
-
-/* May items take n more bytes of memory?  Not beyond the limit, unless the one
- * whose turn it is waits for a client: who waits for memory may have it. */
+/* May items take n more bytes?  More than allowed if no client has the turn.
+ */
 static int room(uint64_t n) {
-    return q.held + n <= q.run->memory || (q.turn && q.turn->waiting);
+    return q.held + n <= run->memory ||
+        (q.turn && q.turn->waiting && !q.turn->promised);
 }
 
 /* Makes room in an item for n bytes behind the first `from`: exactly so much
@@ -161,7 +146,7 @@ static int room(uint64_t n) {
  * limit only if told so.  Returns 0 if there is no memory. */
 static int grow(struct item *item, size_t from, size_t n, int exceed) {
     size_t need = from + n;
-    size_t want = need > 2 * item->room || q.run->keep ? need : 2 * item->room;
+    size_t want = need > 2 * item->room || run->keep ? need : 2 * item->room;
     if (need <= item->room) return need >= n;
     if (!room(want - item->room)) want = need;
     if (!exceed && !room(want - item->room)) return 0;
@@ -173,8 +158,8 @@ static int grow(struct item *item, size_t from, size_t n, int exceed) {
     return 1;
 }
 
-/* Frees what an item holds, and lets those know who wait for memory.  It is
- * freed as little: else glibc takes the size for usual, and keeps the like. */
+/* Frees what an item holds, and tells who waits for memory.  It is freed as
+ * little: else glibc takes the size for usual, and keeps the like. */
 static void release(struct item *item) {
     unsigned char *little = realloc(item->data, 1);
     free(little != NULL ? little : item->data);
@@ -182,7 +167,7 @@ static void release(struct item *item) {
     item->data = NULL;
     item->room = item->held = 0;
     if (q.line != NULL) pthread_cond_signal(&q.line->wake);
-    if (!q.run->listed) pthread_cond_signal(&q.more);
+    if (!run->listed) pthread_cond_signal(&q.more);
 }
 
 /* Waits for memory, or the turn; or for nothing, so the caller looks again. */
@@ -196,10 +181,9 @@ static void wait_in_line(struct conn *cn) {
     *p = cn->behind;
 }
 
-/* Is an item kept until it is complete, memory allowing?  It is if items take
- * turns by that, or if it may run again. */
+/* Is an item kept until it is complete, if memory allows? */
 static int holding(const struct item *item) {
-    return (q.run->unordered || q.run->retries > 0) && !item->written;
+    return (run->unordered || run->retries > 0) && !item->written;
 }
 
 /* Finds a place in an item for its next n bytes.  Returns 1 if they, and what
@@ -210,11 +194,11 @@ static int place(struct conn *cn, size_t n) {
     for (;;) {
         while (q.turn == item && q.flushing) await(&cn->wake);
         out = item->fd >= 0 || (q.turn == item && !holding(item));
-        if (!out && grow(item, item->held, n, q.run->keep)) break;
-        if (q.run->unordered && q.turn == NULL) q.turn = item;
+        if (!out && grow(item, item->held, n, run->keep)) break;
+        if (run->unordered && q.turn == NULL) q.turn = item;
         out = out || q.turn == item;
         if (out && grow(item, 0, n, 1)) break;
-        if (out || q.run->keep) fail_run("hold ", "an item", strerror(ENOMEM));
+        if (out || run->keep) fail_run("hold ", "an item", strerror(ENOMEM));
         wait_in_line(cn);
     }
     item->busy = 1;
@@ -228,50 +212,44 @@ static void put(struct item *item) {
     int fd = item->fd >= 0 ? item->fd : 1;
     size_t n = item->held;
     if (n == 0) return;
-    q.run->writing = item->written = fd == 1;
+    run->writing = item->written = fd == 1;
     unlock();
     int error = writen(fd, item->data, n) < n ? errno : 0;
     lock();
-    q.run->writing = 0;
+    run->writing = 0;
     item->held = 0;
     if (error == 0) return;
     if (error == EPIPE && fd == 1) abort_run(SIGPIPE);
-    fail_run("write ", fd == 1 ? "standard output" : item->name,
-             strerror(error));
+    fail_run(
+        "write ", fd == 1 ? "standard output" : item->name, strerror(error));
     await(&q.more);
 }
 
 /* An item is over: the caller of server() learns it, and it is freed. */
 static void retire(struct item *item) {
-    q.run->done(item);
+    run->done(item);
     release(item);
     q.held -= sizeof(*item) + item->length;
     *item->self = item->next;
     *(item->next != NULL ? &item->next->self : &q.tail) = item->self;
-    if (q.turn == item) q.turn = ordered() ? q.items : NULL;
-    free(item->name);
-    free(item->part);
-    free(item->text);
-    free(item);
+    if (q.turn == item) q.turn = q.ordered ? q.items : NULL;
+    free(item->name), free(item->part), free(item->text), free(item);
     if (--q.open > 0) return;
     signals_wake(); /* it is over, or there is no child left */
-    if (q.run->listed) pthread_cond_broadcast(&q.more);
+    if (run->listed) pthread_cond_broadcast(&q.more);
 }
 
 /* Moves the output on: writes what the turn's item holds, if its thread is
  * not about to; goes to the next one when it is done; wakes its thread. */
 static void flush(void) {
     struct item *item;
-    while (!q.run->aborted && !q.flushing && (item = q.turn) != NULL) {
+    while (!run->aborted && !q.flushing && (item = q.turn) != NULL) {
         if ((item->done || (!item->busy && !holding(item))) && item->held) {
             q.flushing = 1;
             put(item);
             q.flushing = 0;
-        } else if (item->done) {
-            retire(item);
-        } else {
-            break;
-        }
+        } else if (item->done) retire(item);
+        else break;
     }
     struct conn *cn = q.turn && q.turn->owner ? q.turn->owner : q.line;
     if (cn != NULL) pthread_cond_signal(&cn->wake);
@@ -281,16 +259,15 @@ static void flush(void) {
 static void open_file(struct item *item) {
     char digits[16];
     snprintf(digits, sizeof(digits), "%u", (unsigned)item->which);
-    if (item->name == NULL) item->name = substitute(q.run->files, digits);
+    if (item->name == NULL) item->name = substitute(run->files, digits);
     if (item->part == NULL && item->name != NULL)
         item->part = substitute("{}.part", item->name);
     if (item->part != NULL)
         item->fd = open(item->part, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    if (item->fd < 0) fail_run("create ", q.run->files, strerror(errno));
+    if (item->fd < 0) fail_run("create ", run->files, strerror(errno));
 }
 
-/* Closes the file of an item.  A complete one gets its name, any other goes;
- * one that cannot be had is lost and aborts the run. */
+/* Closes an item's file, which gets its name if complete, or else goes. */
 static void close_file(struct item *item) {
     int bad = close(item->fd) < 0;
     item->fd = -1;
@@ -301,10 +278,13 @@ static void close_file(struct item *item) {
     if (item->status != 0) unlink(item->part);
 }
 
-/* Reads n bytes from a client.  Returns how many came. */
+/* Reads n bytes from a client; who is not ours has limited time.  How many? */
 static size_t hear(struct conn *cn, void *buf, size_t n) {
+    int timed = cn->child >= NONE && run->seconds > 0;
     unlock();
-    size_t got = readn(cn->fd, buf, n, 0);
+    double t = now();
+    size_t got = readn(cn->fd, buf, n, timed ? t + cn->left : 0);
+    if (timed) cn->left -= now() - t;
     lock();
     return got;
 }
@@ -313,13 +293,13 @@ static size_t hear(struct conn *cn, void *buf, size_t n) {
 static int receive(struct conn *cn, size_t n) {
     struct item *item = cn->item;
     while (n > 0) {
-        size_t k = n < BLOCK || q.run->keep ? n : BLOCK;
+        size_t k = n < BLOCK || run->keep ? n : BLOCK;
         int out = place(cn, k);
         if (out) put(item);
         size_t got = hear(cn, item->data + item->held, k);
         item->held += got;
         item->bytes += got;
-        q.run->bytes += got;
+        run->bytes += got;
         if (out) put(item);
         item->busy = 0;
         if (!out && q.turn == item) flush(); /* since just now */
@@ -331,30 +311,42 @@ static int receive(struct conn *cn, size_t n) {
 
 /* Receives an item.  Returns its status. */
 static int converse(struct conn *cn) {
-    unsigned char m[HEADER + 12];
+    uint32_t m[5];
     struct item *item = cn->item;
     while (hear(cn, m, HEADER) == HEADER) {
-        uint32_t w = get32(m), n = get32(m + 4);
+        uint32_t w = ntohl(m[0]), n = ntohl(m[1]);
         if (w == item->which && n > 0 && n <= DATA_MAX && receive(cn, n))
             continue;
-        if (w == (item->which | END) && n == 12 && hear(cn, m + 8, 12) == 12 &&
-            ((uint64_t)get32(m + 12) << 32 | get32(m + 16)) == item->bytes &&
-            get32(m + 8) <= STATUS_MAX)
-            return (int)get32(m + 8);
-        break;
+        if (w != (item->which | END) || n != 12 || hear(cn, m + 2, 12) < 12 ||
+            ((uint64_t)ntohl(m[3]) << 32 | ntohl(m[4])) != item->bytes ||
+            ntohl(m[2]) > STATUS_MAX)
+            break;
+        return (int)ntohl(m[2]);
     }
     return STATUS_LOST;
 }
 
 /* Has an item run, afresh, by the first client that is free. */
 static void put_back(struct item *item) {
-    item->later = q.waiting;
-    q.waiting = item;
     item->waiting = 1;
+    q.waiting++;
     item->owner = NULL;
-    if (q.turn == item && !ordered()) q.turn = NULL;
+    if (q.turn == item && !q.ordered) q.turn = NULL;
     release(item);
-    pthread_cond_signal(&q.more);
+    pthread_cond_broadcast(&q.more); /* one of them may want no other */
+}
+
+/* Takes the item wanted or, if NONE, the first that waits for any; or NULL. */
+static struct item *waiting(uint32_t wanted) {
+    struct item *item = q.waiting > 0 ? q.items : NULL;
+    for (; item != NULL; item = item->next)
+        if (item->waiting &&
+            (wanted < NONE ? wanted == item->which : !item->promised))
+            break;
+    if (item == NULL) return NULL;
+    item->waiting = item->promised = 0;
+    if (--q.waiting == 0 && run->listed) pthread_cond_broadcast(&q.more);
+    return item;
 }
 
 /* Says how an item failed, and what follows from that. */
@@ -367,8 +359,7 @@ static void report(const struct item *item, const char *then) {
     else if (st >= STATUS_ERRNO)
         say("item %u: unable to execute: %s%s", w, strerror(st - STATUS_ERRNO),
             then);
-    else if (st >= STATUS_TIMEOUT)
-        say("item %u: timed out%s", w, then);
+    else if (st >= STATUS_TIMEOUT) say("item %u: timed out%s", w, then);
     else
         say("item %u: %s %d%s", w, st > STATUS_SIGNAL ? "signal" : "exit",
             st & 255, then);
@@ -381,130 +372,126 @@ static void finish(struct conn *cn, int status) {
     item->status = status;
     item->took = now() - item->began;
     if (item->fd >= 0) close_file(item);
-    int failed = item->status != 0 && !q.run->aborted;
-    int again = failed && !item->written && item->tries <= q.run->retries;
+    int failed = item->status != 0 && !run->aborted;
+    int again = failed && !item->written && item->tries <= run->retries;
     if (failed) report(item, again ? ", trying again" : "");
-    if (failed && !again && !q.run->keep_going) abort_run(0);
-    cn->item = NULL;
+    if (failed && !again && !run->keep_going) abort_run(0);
     item->owner = NULL;
     item->done = !again;
-    if (again)
-        put_back(item);
-    else if (!item->written && (status < 0 || (status && q.run->retries > 0)))
+    if (again) put_back(item);
+    else if (!item->written && (status < 0 || (status && run->retries > 0)))
         release(item); /* what is not whole does not go out */
-    while (!again && q.run->unordered && q.turn && q.turn != item)
+    while (!again && run->unordered && q.turn && q.turn != item)
         wait_in_line(cn);
-    if (!again && q.run->unordered && q.turn == NULL) q.turn = item;
-    if (!again && (q.run->keep || q.run->files != NULL)) retire(item);
+    if (!again && run->unordered && q.turn == NULL) q.turn = item;
+    if (!again && (run->keep || run->files != NULL)) retire(item);
     flush();
 }
 
-/* Takes an item from the list; run->reading keeps the others out, and items in
- * order.  Returns NULL at the end. */
+/* Takes an item from the list, alone and in order.  Returns NULL at the end.
+ */
 static struct item *list_item(void) {
     struct item *item = calloc(1, sizeof(*item));
-    q.run->reading = 1;
+    run->reading = 1;
+    if (children == 0) signals_wake(); /* for heed(), which may give up */
     unlock();
-    int got = item == NULL ? -1 : q.run->next(item);
+    int got = item == NULL ? -1 : run->next(item);
     lock_main();
-    if (q.first == NULL) await(&q.more); /* server() has returned */
-    q.run->reading = 0;
+    while (q.over) await(&q.more);
+    run->reading = 0;
     if (got <= 0) {
         free(item);
-        q.run->listed = 1;
+        run->listed = got == 0 || !run->ready; /* may it be asked again? */
         if (item == NULL) fail_run("hold ", "an item", strerror(ENOMEM));
-        if (got < 0) q.run->failed = 1;
-        if (got < 0) abort_run(0);
+        if (got < 0) run->failed = 1, abort_run(0);
         pthread_cond_broadcast(&q.more);
         signals_wake();
         return NULL;
     }
     item->fd = -1;
-    item->which = q.run->given++;
+    item->which = run->given++;
     *(item->self = q.tail) = item;
     q.tail = &item->next;
-    if (ordered() && q.turn == NULL) q.turn = item;
+    if (q.ordered && q.turn == NULL) q.turn = item;
     q.open++;
     q.held += sizeof(*item) + item->length;
     pthread_cond_signal(&q.more);
     return item;
 }
 
-/* Finds the next item for a client: the one it was promised, one that waits,
- * or one of the list, if there is memory for more than one a connection.
- * Returns 1; 0 when there is none any more; -1 after an abort. */
+/* Finds the next item for a client: its own, one that waits, or one of the
+ * list if there is memory for more than one a connection.  Returns 0 at the
+ * end. */
 static int next_item(struct conn *cn) {
-    struct item *item = NULL;
-    while (item == NULL && !q.run->aborted) {
-        if (cn->child < (uint32_t)q.run->jobs &&
-            (item = q.first[cn->child]) != NULL) {
-            q.first[cn->child] = NULL;
-            if (--q.promised == 0) pthread_cond_broadcast(&q.more);
-        } else if ((item = q.waiting) != NULL) {
-            q.waiting = item->later;
-            item->waiting = 0;
-        } else if (!q.run->listed && !q.run->reading &&
-                   (q.open < (uint32_t)q.threads || room(sizeof(*item)))) {
-            item = list_item();
-        } else if (q.run->listed && q.promised == 0 &&
-                   (q.open == 0 || q.run->retries == 0)) {
+    struct item *item = waiting(cn->wanted);
+    if (cn->child < END) cn->wanted = NONE; /* no promise holds twice */
+    while (item == NULL && (item = waiting(cn->wanted)) == NULL) {
+        int more = q.open < (uint32_t)q.threads || room(sizeof(*item));
+        int last = q.waiting == 0 && (q.open == 0 || run->retries == 0);
+        if (cn->wanted < run->given || (run->listed && last)) {
+            pthread_cond_signal(&q.more); /* it was not for this one */
             return 0;
-        } else {
-            pthread_cond_wait(&q.more, &q.lock);
+        }
+        if (run->listed || run->reading || (cn->wanted == NONE && !more))
+            await(&q.more);
+        else if ((item = list_item()) != NULL && cn->wanted < NONE) {
+            put_back(item); /* to be had from there */
+            item = NULL;
         }
     }
-    if (item == NULL) return -1;
-    item->tries++;
     item->status = STATUS_LOST;
     item->pid = child_pid(cn->child);
+    getpeername(cn->fd, (struct sockaddr *)&item->peer,
+        &(socklen_t){sizeof(item->peer)});
     item->began = now();
     item->bytes = 0;
+    cn->left = run->seconds;
     (cn->item = item)->owner = cn;
     return 1;
 }
 
-/* Sends an item to a client, or goodbye if it is NULL.  Returns 0 if the
- * client is gone. */
+/* Sends an item, or goodbye if it is NULL.  Returns 0 if the client is gone.
+ */
 static int reply(struct conn *cn, const struct item *item) {
     size_t n = item != NULL ? item->length : 0;
-    unsigned char m[HEADER];
+    uint32_t m[2];
     header(m, item != NULL ? item->which : NONE, n);
     unlock();
     int ok = writen(cn->fd, m, HEADER) == HEADER &&
-             (n == 0 || writen(cn->fd, item->text, n) == n);
+        (n == 0 || writen(cn->fd, item->text, n) == n);
     lock();
     return ok;
 }
 
-/* Has an item run.  Returns 0 if the client is gone; if it was so before, the
- * item is for somebody else. */
+/* Has an item run.  Returns 0 if the client is gone; it may not even begin. */
 static int attempt(struct conn *cn) {
     struct item *item = cn->item;
     int status = STATUS_LOST;
     if (ready(cn->fd, POLLIN, now())) { /* it has nothing to say just now */
-        item->tries--;
-        cn->item = NULL;
         put_back(item);
         return 0;
     }
-    if (q.run->files != NULL) open_file(item);
+    item->tries++;
+    if (run->files != NULL) open_file(item);
     if (reply(cn, item)) status = converse(cn);
-    finish(cn, status);
-    return status != STATUS_LOST;
+    int there = status != STATUS_LOST;
+    finish(cn, there || cn->left >= 0 ? status : STATUS_TIMEOUT);
+    return there;
 }
 
-/* Reads the opening of a connection.  Returns 0 when whoever is there does not
- * belong here; the run goes on as if nobody had come. */
+/* Reads the opening.  Returns 0 for a stranger, who changes nothing here. */
 static int opening(struct conn *cn) {
-    unsigned char m[4 + TOKEN + HEADER] = {0}, differ = 0;
+    uint32_t m[7] = {0}, right[5], differ = 0; /* magic, token, header */
+    memcpy(right, MAGIC, 4);
+    memcpy(right + 1, run->token, TOKEN);
     unlock();
     size_t got = readn(cn->fd, m, sizeof(m), now() + OPENING);
     lock();
-    for (int i = 0; i < TOKEN; i++) /* in a time that tells nothing */
-        differ |= (unsigned char)(m[4 + i] ^ q.run->token[i]);
-    cn->child = get32(m + 4 + TOKEN);
-    if (got == sizeof(m) && memcmp(m, MAGIC, 4) == 0 && differ == 0 &&
-        (cn->child == NONE || child_pid(cn->child) != 0))
+    for (int i = 0; i < 5; i++) differ |= m[i] ^ right[i]; /* tells no time */
+    cn->child = ntohl(m[5]);
+    cn->wanted = cn->child & ~END;
+    if (got == sizeof(m) && differ == 0 && m[6] == 0 &&
+        (cn->child >= NONE || child_pid(cn->child) != 0))
         return 1;
     if (!ended() && q.strangers++ < WARNINGS)
         say("warning: refused a stranger: %s",
@@ -515,11 +502,11 @@ static int opening(struct conn *cn) {
 /* The thread of a connection: the server's half of the conversation. */
 static void *xserve(void *arg) {
     struct conn *cn = arg;
-    int more = -1;
+    int more = 1;
     lock();
     if (opening(cn))
-        while ((more = next_item(cn)) > 0 && attempt(cn)) continue;
-    if (more == 0) reply(cn, NULL);
+        while ((more = next_item(cn)) && attempt(cn)) continue;
+    if (!more) reply(cn, NULL);
     if ((*cn->self = cn->next) != NULL) cn->next->self = cn->self;
     close(cn->fd);
     q.threads--;
@@ -530,10 +517,11 @@ static void *xserve(void *arg) {
     return NULL;
 }
 
-/* Starts the thread of connection fd, which owns that from now on.  Signals
- * are for the main thread: they are blocked before the thread exists. */
+/* Starts the thread of a connection, which owns fd from now on.  Signals are
+ * for the main thread: they are blocked before the thread exists. */
 static void serve(int fd) {
-    size_t stack = 65536 + (size_t)sysconf(_SC_THREAD_STACK_MIN); /* bytes */
+    long least = sysconf(_SC_THREAD_STACK_MIN); /* bytes, -1 for any */
+    size_t stack = 65536 + (least > 0 ? (size_t)least : 0);
     struct conn *cn = calloc(1, sizeof(*cn));
     int error = cn != NULL ? 0 : ENOMEM;
     pthread_attr_t attr;
@@ -558,15 +546,13 @@ static void serve(int fd) {
     if ((cn->next = q.conns) != NULL) q.conns->self = &cn->next;
     *(cn->self = &q.conns) = cn;
     q.threads++;
-    if (q.run->verbose)
+    if (run->verbose)
         say("connected; threads: %d, children: %d", q.threads, children);
 }
 
-/* Accepts the connections that wait, up to the limit.  If the system is short
- * of something, sleeps a little, lest the caller spin. */
+/* Accepts who waits, up to the limit; naps when the system is short. */
 static void admit(void) {
-    int one = 1;
-    while (q.threads < q.run->limit) {
+    while (q.threads < run->limit) {
         if ((ds = accept(s, NULL, NULL)) < 0) {
             if (errno == EINTR || errno == ECONNABORTED) continue;
             if (errno == EAGAIN || errno == EWOULDBLOCK) return;
@@ -575,77 +561,74 @@ static void admit(void) {
             lock_main();
             return;
         }
-        fcntl(ds, F_SETFD, FD_CLOEXEC);
+        tune(ds);
         fcntl(ds, F_SETFL, 0); /* some systems hand O_NONBLOCK down */
-        setsockopt(ds, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-        q.run->aborted ? (void)close(ds) : serve(ds);
+        run->aborted ? (void)close(ds) : serve(ds);
     }
 }
 
-/* Deals with children that have ended, then with signals.  What ran there the
+/* Deals with signals, then with children that have ended.  What ran there the
  * connection tells; what they were promised is for others. */
 static void heed(void) {
-    int k, st, sig;
+    struct item *item;
+    int k, st, found = 0, sig = signals_next();
+    if (sig != 0) abort_run(sig);
     while ((k = child_reap(&st)) >= 0) {
-        if (k >= q.run->jobs || q.first == NULL) continue;
+        found = 1;
+        if (k >= run->jobs) continue; /* there was no room for it */
         if (WIFEXITED(st) && WEXITSTATUS(st) > 1)
             fail_run("go on", "", "a child was unable to do its work");
         if (WIFSIGNALED(st) && !ended())
             say("warning: child %d ended early: signal %d", k, WTERMSIG(st));
-        if (q.first[k] == NULL) continue;
-        put_back(q.first[k]);
-        q.first[k] = NULL;
-        q.promised--;
+        if ((item = waiting((uint32_t)k)) != NULL) put_back(item);
     }
-    if (children == 0 && !ended() &&
-        (q.threads == q.run->reading || (q.run->reading && q.open == 0)))
-        fail_run("go on", "", "no child is left");
-    while ((sig = signals_next()) >= 0)
-        if (sig != 0 && sig != SIGCHLD) abort_run(sig);
+    int nobody = q.threads == 0 ||
+        (!run->remote && run->reading && (q.threads == 1 || q.open == 0));
+    if (children == 0 && nobody && !ended() && !q.told++) {
+        if (run->remote)
+            say("waiting for clients on %s port %d", hname, (int)sport);
+        else fail_run("go on", "", "no child is left");
+    }
+    if (found) heed(); /* what their commands announced, and who died since */
 }
 
-/* Is nothing left to wait for, after the end: no child, no command and, unless
- * others may hold them up, no thread?  Kills the children at the deadline. */
+/* Is nothing left to wait for, after the end?  Ends what is, when late. */
 static int over(double *deadline) {
     if (!ended()) return 0;
-    for (struct conn *cn = q.conns; children == 0 && cn; cn = cn->next)
-        shutdown(cn->fd, SHUT_RDWR);
-    if (*deadline <= 0) *deadline = now() + 2 * GRACE;
-    if (now() >= *deadline) {
-        child_kill(0);
-        *deadline = now() + GRACE;
-    }
-    return children == 0 && (q.run->aborted || q.threads == 0);
+    int late = *deadline > 0 && now() >= *deadline;
+    for (struct conn *cn = q.conns; cn != NULL; cn = cn->next)
+        if (children == 0 && (late || !run->remote))
+            shutdown(cn->fd, SHUT_RDWR);
+    if (late) child_kill(0);
+    if (late || *deadline <= 0) *deadline = now() + 2 * GRACE;
+    return children == 0 && (run->aborted || q.threads == 0);
 }
 
-/* Sleeps until a signal or a connection has come, or the time (of now(), 0
- * for never). */
+/* Sleeps until a signal or a connection has come, or the time (or 0). */
 static void watch(double by) {
-    int full = q.threads >= q.run->limit;
-    struct pollfd f[2] = {{signals_fd(), POLLIN, 0},
-                          {full ? -1 : s, POLLIN, 0}};
-    if (q.run->tick != NULL) by = now() + TICK;
+    struct pollfd f[2] = {{.fd = signals_fd(), .events = POLLIN},
+        {.fd = q.threads < run->limit ? s : -1, .events = POLLIN}};
+    if (run->tick != NULL) by = now() + TICK;
     unlock();
     int n = poll(f, 2, until(by));
     lock_main();
     if (n > 0 && f[1].revents != 0) admit();
-    if (q.run->tick != NULL) q.run->tick(q.run, q.turn);
+    if (run->tick != NULL) run->tick(run, q.turn);
 }
 
-/* Serves until every item is over, or the run has been aborted, and all
- * children are gone.  The caller has forked run->jobs of these, and no thread.
- * Returns 0 if the list was run to its end, -1 if not. */
-int server(struct run *run) {
+/* Serves run->jobs forked children, and others, until every item is over or
+ * the run aborted, and they are gone.  Returns 0 if the list was run to its
+ * end. */
+int server(struct run *r) {
     struct item *item = NULL;
     double deadline = 0;
-    q.run = run;
+    run = r;
     q.tail = &q.items;
+    q.ordered = !run->unordered && !run->keep && run->files == NULL;
+    if (run->limit <= 0) run->limit = run->jobs + 100;
     lock();
-    if ((q.first = calloc((size_t)run->jobs + 1, sizeof(item))) == NULL)
-        fail_run("hold ", "the items", strerror(ENOMEM));
     for (int k = 0; run->ready && k < run->jobs && !ended(); k++)
-        if ((q.first[k] = list_item()) != NULL) q.promised++;
-    if (run->jobs == 0) run->listed = 1;
+        if ((item = list_item()) != NULL) put_back(item), item->promised = 1;
     for (heed(); !over(&deadline); heed()) watch(deadline);
     close(s);
     for (item = q.items; item != NULL; item = item->next) {
@@ -653,8 +636,7 @@ int server(struct run *run) {
         if (item->status == 0) item->status = STATUS_LOST; /* not written */
         run->done(item);
     }
-    free(q.first);
-    q.first = NULL;
+    q.over = 1;
     unlock();
     return run->aborted ? -1 : 0;
 }

@@ -1,8 +1,8 @@
 /*
  * signals.c - handlers, the self-pipe, signal masks, and who is alive.
  *
- * A handler writes a record {-1, signal} into the self-pipe, and that is all;
- * signals_next() reads it.  Every child makes a pipe of its own.
+ * A handler keeps the signal and writes a record {-1, 0} into the self-pipe.
+ * Every child makes a pipe of its own.
  *
  * A command leads a session of its own, which the parent has to know in case
  * the child that would have ended it is killed.  So commands announce
@@ -10,7 +10,7 @@
  * when it is over.  One that finds its child dead after that does not start:
  * when all children have been reaped, whoever has to be ended is in the pipe.
  *
- * Main threads only, except for signals_wake() and child_pid().
+ * For the main thread, except for signals_wake() and child_pid().
  */
 #include "protocol.h"
 #include <sys/wait.h>
@@ -23,29 +23,36 @@ struct kid {
 
 int children; /* forked and not reaped yet */
 static const int caught[] = {SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, 0};
-static int self[2];      /* this process's pipe; neither end blocks */
-static int up;           /* in a child: the writing end of the parent's */
+static volatile sig_atomic_t got; /* the latest but SIGCHLD, or 0 */
+static int self[2];               /* this process's pipe; neither end blocks */
+static int up = -1;      /* in a child: the writing end of the parent's */
 static int number;       /* in a child: which one it is */
 static struct kid *kids; /* by number */
 static int forked;       /* how many there are */
 
-/* Writes a record, never cut, since it is far below PIPE_BUF. */
-static int tell(int fd, int who, int what) {
-    int record[2] = {who, what};
-    return writen(fd, record, sizeof(record)) == sizeof(record) ? 0 : -1;
+/* Announces a command's group to the parent, if there is one; never cut. */
+static int tell(pid_t group) {
+    int record[2] = {number, (int)group};
+    size_t n = up < 0 ? 0 : sizeof(record);
+    return writen(up, record, n) == n ? 0 : -1;
 }
 
 static void handler(int sig) {
-    int error = errno, record[2] = {-1, sig};
+    int error = errno, record[2] = {-1, 0};
+    if (sig != SIGCHLD && sig != 0) got = sig;
+    if (got != 0) shutdown(c, SHUT_RDWR); /* a server has none */
     ssize_t r = write(self[1], record, sizeof(record));
     (void)r; /* a full pipe wakes its reader just as well */
     errno = error;
 }
 
+static int ignored(int sig) {
+    struct sigaction now;
+    return sigaction(sig, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
 static void dispose(int sig, void (*how)(int)) {
-    struct sigaction act;
-    memset(&act, 0, sizeof(act));
-    act.sa_handler = how;
+    struct sigaction act = {.sa_handler = how};
     sigfillset(&act.sa_mask);
     sigaction(sig, &act, NULL);
 }
@@ -60,18 +67,14 @@ static int open_self(void) {
     return 0;
 }
 
-/* Puts this process in a known state: nothing blocked, SIGPIPE ignored (a
- * write says EPIPE), `caught` handled; but HUP, INT, QUIT and TERM stay
- * ignored if they came so, as nohup expects.  Returns 0, or -1 with errno set.
- */
+/* Puts this process in a known state: nothing blocked, a broken pipe no more
+ * than an error, `caught` handled unless ignored.  Returns 0, or -1 with errno
+ * set. */
 int signals_init(void) {
-    struct sigaction old;
     sigset_t none;
     if (open_self() < 0) return -1;
-    for (const int *sig = caught; *sig != 0; sig++) {
-        sigaction(*sig, NULL, &old);
-        if (sig == caught || old.sa_handler != SIG_IGN) dispose(*sig, handler);
-    }
+    for (const int *sig = caught; *sig != 0; sig++)
+        if (sig == caught || !ignored(*sig)) dispose(*sig, handler);
     dispose(SIGPIPE, SIG_IGN);
     sigemptyset(&none);
     return sigprocmask(SIG_SETMASK, &none, NULL);
@@ -90,16 +93,22 @@ static void orphan(struct kid *kid) {
     kid->group = 0;
 }
 
-/* The next signal that arrived, 0 for a mere wake-up, -1 if there is none.
- * Takes note of what commands have announced. */
+/* Empties the pipe, and takes note of what commands have announced.  Returns
+ * the signal that has arrived, other than SIGCHLD, or 0. */
 int signals_next(void) {
     int record[2];
     while (read(self[0], record, sizeof(record)) == sizeof(record)) {
-        if (record[0] < 0) return record[1];
+        if (record[0] < 0) continue;
         kids[record[0]].group = (pid_t)record[1];
         orphan(&kids[record[0]]);
     }
-    return -1;
+    return got; /* a later one finds the pipe empty, and wakes */
+}
+
+/* From here on a signal does what it does to any process. */
+void signals_default(void) {
+    for (const int *sig = caught; *sig != 0; sig++)
+        if (!ignored(*sig)) dispose(*sig, SIG_DFL);
 }
 
 /* Ends this process by the signal, as if it had never been handled. */
@@ -109,9 +118,8 @@ void signals_die(int sig) {
     _exit(128 + sig);
 }
 
-/* Forks the next child by number.  Returns in both like fork().  The child
- * leads a process group: what a terminal signals reaches the parent alone.
- * Signals wait until the child has a pipe of its own. */
+/* Forks the next child by number, like fork().  It leads a process group: what
+ * a terminal signals reaches the parent alone. */
 int child_fork(void) {
     struct kid *more = realloc(kids, (size_t)(forked + 1) * sizeof(*more));
     sigset_t all, old;
@@ -125,10 +133,10 @@ int child_fork(void) {
         number = forked;
         up = self[1];
         close(self[0]);
-        for (const int *sig = caught + 1; *sig != 0; sig++)
-            dispose(*sig, SIG_DFL);
+        signals_default();
+        dispose(SIGCHLD, handler);
         dispose(SIGTTOU, SIG_IGN); /* lest a message to a terminal stops it */
-        if (open_self() < 0) _exit(1);
+        if (open_self() < 0) _exit(2);
     } else if (pid > 0) {
         kids[forked++] = (struct kid){pid, 1, 0};
         children++;
@@ -140,9 +148,8 @@ int child_fork(void) {
 /* The process that is child k, 0 if it is none of ours; for any thread. */
 pid_t child_pid(uint32_t k) { return k < (uint32_t)forked ? kids[k].pid : 0; }
 
-/* Collects a child that ended.  Returns its number, with *status as waitpid()
- * sets it; -1 if there is none for now.  One that was stopped is continued: it
- * would keep its item for ever, and no terminal can have meant it. */
+/* Collects a child that ended.  Returns its number, and its *status; or -1.
+ * One that was stopped is continued: it would keep its item for ever. */
 int child_reap(int *status) {
     static int k; /* the last found: they die in about the same order */
     pid_t pid;
@@ -174,11 +181,11 @@ void child_kill(int from) {
 int command_start(pid_t child) {
     sigset_t none;
     setsid();
-    if (tell(up, number, (int)getpid()) < 0 || getppid() != child) return -1;
+    if (tell(getpid()) < 0 || getppid() != child) return -1;
     for (int sig = 1; sig <= 64; sig++) dispose(sig, SIG_DFL); /* all */
     sigemptyset(&none);
     return sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 /* In a child: its command has been collected. */
-void command_over(void) { tell(up, number, 0); }
+void command_over(void) { tell(0); }
