@@ -184,7 +184,7 @@ beside() {
 # then without, where that item ends in that state and all others complete.
 within() {
     beside "$1" "$2, tried again: exact"
-    wanted "$1: $2, $3" || return 0
+    wanted "$1: $2, not tried again: $3, others exact" || return 0
     run "$dir/stranger $1" -k -l log -o 'out.{}'
     {
         [ -z "$wrong" ] || echo "$wrong"
