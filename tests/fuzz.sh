@@ -1,0 +1,88 @@
+#!/bin/sh
+#
+# fuzz.sh - feeds the parts of gather with what nobody would send on purpose.
+#
+#     tests/fuzz.sh                  30 seconds for each harness
+#     tests/fuzz.sh 600              so many seconds
+#     tests/fuzz.sh 600 client       that harness only: server, client, parse
+#     CORPUS=dir tests/fuzz.sh       keeps what it has learned in dir/server
+#                                    and so on, and begins with that
+#     tests/fuzz.sh file client      runs an input, such as one printed below,
+#                                    once
+#
+# tests/fuzz/*.c say what each harness does and what it takes for a finding.
+# Needs clang with libFuzzer.  Output is TAP, one test a harness, with the
+# input in base64 when it failed; the last line is `N passed, N failed`; the
+# exit status is 0 if none failed.
+
+LC_ALL=C
+export LC_ALL
+here=$(cd "$(dirname "$0")/.." && pwd) || exit 1
+seconds=${1:-30}
+harnesses=${2:-server client parse}
+dir=$(mktemp -d) || exit 1
+pid=
+trap '[ -z "$pid" ] || kill $pid 2>/dev/null; rm -rf "$dir"' 0
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# fuzzer FILE SOURCE...: builds a harness.
+fuzzer() {
+    out=$1
+    shift
+    clang -std=c99 -D_POSIX_C_SOURCE=200809L -D_XOPEN_SOURCE=700 -g -O1 \
+        -fsanitize=fuzzer,address,undefined \
+        -fno-sanitize-recover=undefined -o "$out" "$@" -lpthread
+}
+
+passed=0 failed=0 number=0
+echo 'int LLVMFuzzerTestOneInput(void); int LLVMFuzzerTestOneInput(void) {
+    return 0; }' >"$dir/try.c"
+if ! fuzzer "$dir/try" "$dir/try.c" 2>/dev/null; then
+    echo '1..0 # SKIP no clang with libFuzzer'
+    echo '0 passed, 0 failed'
+    exit 0
+fi
+for h in $harnesses; do
+    number=$((number + 1))
+    corpus=$here/tests/fuzz/corpus-$h
+    new=${CORPUS:-$dir}/$h
+    mkdir -p "$new"
+    case $h in
+    parse)
+        set -- "$here/server.c" "$here/client.c" "$here/signals.c"
+        ;;
+    *)
+        set --
+        ;;
+    esac
+    ok=no
+    if fuzzer "$dir/fuzz-$h" "$here/tests/fuzz/$h.c" "$@" >"$dir/log" 2>&1
+    then
+        if [ -f "$seconds" ]; then
+            set -- "$seconds"
+        else
+            set -- -max_len=2048 -timeout=20 -max_total_time="$seconds" \
+                -artifact_prefix="$dir/" -print_final_stats=1 \
+                "$new" "$corpus"
+        fi
+        "$dir/fuzz-$h" "$@" >"$dir/log" 2>&1 &
+        pid=$!
+        wait $pid && ok=yes
+        pid=
+    fi
+    runs=$(sed -n 's/^stat::number_of_executed_units: //p' "$dir/log")
+    if [ $ok = yes ]; then
+        passed=$((passed + 1))
+        echo "ok $number - $h: nothing found in ${runs:-1} runs"
+    else
+        failed=$((failed + 1))
+        echo "not ok $number - $h"
+        grep -E 'not so:|ERROR|error:|^    #[0-9]+ .*\.c:|^Base64' \
+            "$dir/log" | cut -c -200 | head -n 30 | sed 's/^/#   /'
+    fi
+done
+echo "1..$number"
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]

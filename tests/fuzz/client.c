@@ -1,0 +1,319 @@
+/*
+ * client.c - fuzzing a child's side: client() against a server that says what
+ * the input says, running commands that write, linger and end as it says.
+ * Processes, pipes and the clock are imitated.
+ *
+ * What has to be true: everything that is sent can be read by somebody who
+ * knows nothing but the wire; the bytes of an item are those that its command
+ * wrote, all of them if it ended by itself and its pipe was at its end; the
+ * end says how it ended; nothing is sent behind it, or after a reply that is
+ * none; a command that has not ended is ended; no descriptor and no memory is
+ * left.
+ */
+#include "fuzz.h"
+
+#define open fuzz_open
+#define pipe fuzz_pipe
+#define fork() fuzz_fork()
+#define waitpid fuzz_waitpid
+#define kill fuzz_kill
+#define socket(...) 7
+#define connect(...) 0
+#define gethostbyname fuzz_host
+#define getservbyname(...) NULL
+static int fuzz_open(const char *name, int flags, ...);
+static int fuzz_pipe(int *fd);
+static pid_t fuzz_fork(void);
+static pid_t fuzz_waitpid(pid_t pid, int *status, int flags);
+static int fuzz_kill(pid_t pid, int sig);
+static struct hostent *fuzz_host(const char *name);
+
+#include "../../client.c"
+
+#define ROOM 8192  /* bytes of input at most */
+#define CONTROL 16 /* before what the server says */
+#define CONNECTION 7
+#define OUT 20 /* the pipe of the command's output: OUT, OUT + 1 */
+#define BAD 22 /* that of the error */
+#define COMMAND 4711
+
+static uint8_t input[ROOM], wrote[4 * ROOM];
+static size_t bytes_said, said; /* by the server: there are, and were read */
+static unsigned step_number;
+static int opened, connected, forks;
+static int alive, collected, reported, ended, verdict_status;
+static int budget;             /* bytes the command will still write */
+static int error_of_exec;      /* or 0 */
+static size_t n_wrote;         /* bytes the command has written */
+static uint8_t sent[ROOM * 8]; /* what the server got for this item */
+static size_t n_sent;
+static uint8_t m[HEADER + 12]; /* a message on its way */
+static size_t have, left;      /* bytes of it there are; to come */
+static int in_item, opened_up, over, drained;
+static uint32_t item_now;
+static double noise; /* when the command wrote, or was collected */
+static struct command cmd;
+char hname[2048] = "127.0.0.1";
+
+/* A number below n, of the input's choice. */
+static int choose(int n) {
+    unsigned i = step_number++;
+    return (input[i % CONTROL] + (int)(i / CONTROL)) % n;
+}
+
+/* --- What signals.c is to a client */
+
+int signals_fd(void) { return 3; }
+int signals_next(void) { return -1; }
+int command_start(pid_t child) { return (int)child; }
+void command_over(void) { reported = 1; }
+
+/* --- Processes */
+
+static struct hostent *fuzz_host(const char *name) {
+    static char address[] = {127, 0, 0, 1};
+    static char *list[] = {address, NULL};
+    static struct hostent host;
+    host.h_addrtype = AF_INET;
+    host.h_length = 4;
+    host.h_addr_list = list;
+    return strlen(name) > 0 ? &host : NULL;
+}
+static int fuzz_open(const char *name, int flags, ...) {
+    (void)name, (void)flags;
+    abort(); /* only a command opens anything */
+}
+static int fuzz_pipe(int *fd) {
+    errno = EMFILE;
+    if (choose(32) == 0) return -1;
+    fd[0] = opened & 1 ? BAD : OUT;
+    fd[1] = fd[0] + 1;
+    MUST(!(opened & 3 << (fd[0] - OUT)));
+    opened |= 3 << (fd[0] - OUT);
+    return 0;
+}
+static pid_t fuzz_fork(void) {
+    errno = EAGAIN;
+    if (choose(16) == 0) return -1;
+    forks++;
+    alive = 1;
+    collected = reported = ended = drained = 0;
+    budget = choose(4) * 100;
+    n_wrote = 0;
+    error_of_exec = choose(8) == 0 ? ENOENT : 0;
+    verdict_status = choose(2) ? choose(256) << 8 : 1 + choose(64);
+    if (error_of_exec) verdict_status = 127 << 8;
+    return COMMAND;
+}
+static pid_t fuzz_waitpid(pid_t pid, int *status, int flags) {
+    MUST(pid == COMMAND && !collected && forks > 0);
+    errno = EINTR;
+    if (choose(4) == 0) return -1;
+    if (alive && choose(2) && (flags & WNOHANG)) return 0;
+    alive = 0;
+    noise = fuzz_now;
+    collected = 1;
+    if (status != NULL) *status = verdict_status;
+    return pid;
+}
+static int fuzz_kill(pid_t pid, int sig) {
+    MUST(pid == -COMMAND && forks > 0);
+    if (sig != 0) ended = sig;
+    if (sig == 0 && alive) return 0;
+    errno = ESRCH;
+    if (sig == SIGKILL) alive = 0;
+    return sig == 0 ? -choose(2) : 0;
+}
+static int fuzz_close(int fd) {
+    if (fd == CONNECTION) {
+        MUST(connected);
+        return connected = 0;
+    }
+    if (fd < 0) return -1; /* of pipes that were not to be had */
+    MUST(fd >= OUT && (opened & 1 << (fd - OUT)));
+    return opened &= ~(1 << (fd - OUT)), 0;
+}
+
+/* --- Reading and waiting */
+
+static ssize_t fuzz_read(int fd, void *buf, size_t n) {
+    errno = EINTR;
+    if (choose(16) == 0) return -1;
+    if (n > 1 && choose(4) == 0) n = 1;
+    if (fd == CONNECTION) {
+        if (n > bytes_said - said) n = bytes_said - said;
+        memcpy(buf, input + CONTROL + said, n);
+        said += n;
+        return (ssize_t)n;
+    }
+    MUST(fd >= OUT && (opened & 1 << (fd - OUT)));
+    if (fd == BAD) {
+        if (error_of_exec == 0) return 0;
+        MUST(n == sizeof(int) || n == 1);
+        n = sizeof(int); /* PIPE_BUF: never cut */
+        memcpy(buf, &error_of_exec, n);
+        return (ssize_t)n;
+    }
+    errno = EAGAIN;
+    if (choose(2)) return -1;
+    if (budget == 0) return alive || !choose(3) ? -1 : (drained = 1, 0);
+    if ((int)n > budget) n = (size_t)budget;
+    for (size_t i = 0; i < n; i++)
+        ((uint8_t *)buf)[i] = wrote[n_wrote++] = (uint8_t)choose(256);
+    budget -= (int)n;
+    noise = fuzz_now;
+    return (ssize_t)n;
+}
+
+static int fuzz_poll(struct pollfd *f, nfds_t n, int timeout) {
+    int events = 0;
+    errno = EINTR;
+    if (choose(16) == 0) return -1;
+    for (nfds_t i = 0; i < n; i++) f[i].revents = 0;
+    if (n == 0) return fuzz_now += timeout / 1e3, 0;
+    if (n == 1) {
+        int gone = f[0].fd == CONNECTION && choose(64) == 0;
+        if ((f[0].events == POLLIN && timeout > 0) && !gone) {
+            fuzz_now += timeout / 1e3; /* the pause before another fork */
+            return 0;
+        }
+        f[0].revents = (short)(gone ? POLLIN : f[0].events);
+        return 1;
+    }
+    MUST(n == 3 && f[1].fd == CONNECTION);
+    if (f[0].fd >= 0 && choose(2)) events++, f[0].revents = POLLIN;
+    if (choose(64) == 0) events++, f[1].revents = POLLIN;
+    if (choose(4) == 0) events++, f[2].revents = POLLIN, alive &= choose(2);
+    if (events > 0) return fuzz_now += 0.1, events;
+    if (timeout >= 0) return fuzz_now += (timeout + 1) / 1e3, 0;
+    f[2].revents = POLLIN; /* it would sleep for ever: the command ends */
+    alive = 0;
+    return 1;
+}
+
+/* --- The other end of the connection */
+
+/* The client has sent its request, so now comes the reply, if any. */
+static void answer(void) {
+    const uint8_t *reply = input + CONTROL + said;
+    size_t n = bytes_said - said;
+    in_item = 0;
+    over = 1; /* unless it is an item, in full */
+    if (n < HEADER || get32(reply) >= NONE || get32(reply + 4) > ITEM_MAX ||
+        n - HEADER < get32(reply + 4))
+        return;
+    over = 0;
+    in_item = 1;
+    item_now = get32(reply);
+    n_sent = 0;
+    forks = error_of_exec = drained = ended = 0;
+}
+
+/* A message has come in full: the end of an item. */
+static void end_of_item(void) {
+    int st = (int)get32(m + 8);
+    uint64_t n = (uint64_t)get32(m + 12) << 32 | get32(m + 16);
+    MUST(n == n_sent && st <= STATUS_MAX);
+    MUST(forks == 0 ? st > STATUS_ERRNO : reported);
+    if (st >= STATUS_ERRNO) {
+        MUST(n_sent == 0 && (error_of_exec || forks == 0));
+    } else if (st == STATUS_TIMEOUT) {
+        MUST(collected && cmd.seconds > 0 && ended == SIGKILL);
+    } else {
+        MUST(collected && !error_of_exec);
+        MUST(st == (WIFSIGNALED(verdict_status)
+                        ? STATUS_SIGNAL + WTERMSIG(verdict_status)
+                        : WEXITSTATUS(verdict_status)));
+        MUST(n_sent == n_wrote && (drained || fuzz_now - noise > 0.99));
+        MUST(!drained || budget == 0);
+    }
+    MUST(n_sent <= n_wrote && memcmp(sent, wrote, n_sent) == 0);
+    answer();
+}
+
+static void take(uint8_t byte) {
+    MUST(!over);
+    if (left > 0) { /* of data */
+        MUST(n_sent < sizeof(sent));
+        sent[n_sent++] = byte;
+        left--;
+        return;
+    }
+    m[have++] = byte;
+    if (have < HEADER) return;
+    uint32_t w = get32(m), n = get32(m + 4);
+    MUST((w & ~END) == item_now && n > 0);
+    MUST(!(w & END) || n == 12);
+    if (!(w & END)) left = n;
+    if ((w & END) && have < HEADER + 12) return;
+    have = 0;
+    if (w & END) end_of_item();
+}
+
+static ssize_t fuzz_write(int fd, const void *buf, size_t n) {
+    const uint8_t *p = buf;
+    if (fd == 2) return (ssize_t)n;
+    MUST(fd == CONNECTION && connected && n > 0);
+    errno = EAGAIN;
+    if (choose(8) == 0) return -1;
+    errno = EPIPE;
+    if (choose(256) == 0) return over = 1, -1;
+    if (n > 1 && choose(4) == 0) n /= 2;
+    for (size_t i = 0; i < n; i++) {
+        if (opened_up < 4 + TOKEN + HEADER) {
+            static const uint8_t expected[] = MAGIC "the secret token"
+                                                    "\0\0\0\7\0\0\0";
+            MUST(p[i] == expected[opened_up]);
+            if (++opened_up == sizeof(expected)) answer();
+        } else {
+            take(p[i]);
+        }
+    }
+    return (ssize_t)n;
+}
+
+/* Every {} of a string is to be the text; compared with a simpler way. */
+static void check_substitute(const char *string, const char *text) {
+    static char simple[ROOM * 2];
+    size_t n = 0;
+    for (const char *p = string; *p != '\0'; p++) {
+        if (p[0] == '{' && p[1] == '}') {
+            n += (size_t)sprintf(simple + n, "%s", text);
+            p++;
+        } else {
+            simple[n++] = *p;
+        }
+    }
+    simple[n] = '\0';
+    char *copy = substitute(string, text);
+    MUST(copy == NULL || strcmp(copy, simple) == 0);
+    free(copy);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
+    static char word[] = "{}", *argv[] = {word, NULL};
+    if (bytes < CONTROL || bytes > 2048) return -1;
+    memcpy(input, data, bytes);
+    input[bytes] = '\0';
+    bytes_said = bytes - CONTROL;
+    said = n_wrote = n_sent = have = left = 0;
+    step_number = 0;
+    opened = forks = opened_up = over = in_item = 0;
+    connected = 1;
+    allocations = 0;
+    bad_allocation = data[0] > 250 ? data[1] % 8 : 0;
+    fuzz_now = 1000;
+    cport = 1;
+    cmd.argv = argv;
+    cmd.seconds = data[2] & 1 ? 1.0 : 0;
+    int r = client((const uint8_t *)"the secret token", 7, command, &cmd);
+    MUST(r == 0 || r == 1);
+    MUST(!connected && opened == 0);
+    MUST(forks == 0 || (collected && reported));
+    if (r == 0) MUST(get32(input + CONTROL + said - HEADER) == NONE);
+    check_substitute((const char *)input + CONTROL, "x{}y");
+    check_substitute((const char *)input + CONTROL, "");
+    MUST(held_blocks == 0);
+    free_blocks();
+    return 0;
+}
