@@ -96,8 +96,10 @@ case $what in
 *) table=$what query='' ;;
 esac
 
-: "${GATHER:=$(dirname "$0")/../gather}"
-[ -x "$GATHER" ] || GATHER=gather
+if [ -z "${GATHER-}" ]; then
+    GATHER=$(dirname "$0")/../gather
+    [ -x "$GATHER" ] || GATHER=gather
+fi
 for tool in "$GATHER" psql; do
     command -v "$tool" >/dev/null || die "unable to find $tool"
 done
