@@ -170,7 +170,7 @@ SELECT pg_export_snapshot() AS snapshot,
 -- This takes the locks that the query needs, until the session ends.  The plan
 -- is written where the items shall be, and is overwritten.
 \o :items
-SELECT format(E'EXPLAIN %s', :'query') \gexec
+SELECT format(E'EXPLAIN SELECT FROM (%s\n) AS q', :'query') \gexec
 \o
 
 -- Where parts begin: numbers and literals.  Keys that are NULL come last.

@@ -38,7 +38,7 @@ cluster_find() {
     done
     if [ -z "$cluster_bin" ]; then
         lack='PostgreSQL server'
-    elif ! command -v psql >/dev/null; then
+    elif ! PATH=$cluster_bin:$PATH command -v psql >/dev/null; then
         lack=psql
     elif [ "$(id -u)" -eq 0 ]; then
         for name in nobody postgres; do
@@ -54,6 +54,9 @@ cluster_find() {
     [ -z "$lack" ]
 }
 
+# The psql of the same version comes first in PATH; what Debian has in /usr/bin
+# is a script that looks for clusters, which takes longer than to connect.
+#
 # What is set makes it quick and the same everywhere.  Without the last line a
 # sequential scan of a large table may begin in its middle, where another one
 # just is; then there would be no order to compare with.
@@ -62,7 +65,8 @@ cluster_make() {
     unset PGDATABASE PGHOSTADDR PGPASSFILE PGPASSWORD PGSERVICE PGOPTIONS \
         PGTZ PGDATESTYLE PGCLIENTENCODING PGSSLMODE PGAPPNAME PGCONNECT_TIMEOUT
     PGHOST=$cluster_dir PGPORT=5432 PGUSER=owner PGDATABASE=postgres
-    export PGHOST PGPORT PGUSER PGDATABASE
+    PATH=$cluster_bin:$PATH
+    export PGHOST PGPORT PGUSER PGDATABASE PATH
     mkdir "$cluster_dir" || return
     if [ -n "$cluster_user" ]; then
         chown "$cluster_user" "$cluster_dir" || return

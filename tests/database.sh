@@ -337,7 +337,7 @@ pg-export -k k -n 3 'select * from "odd ""name"' >got.2
 cmp want got.1
 cmp want got.2
 q="select \"Key\", '{}'::int[] as e, '{}' || \"a b\" as f -- {} ) :q
-    from parent"
+    from only parent"
 sql "copy ($q order by 1) to stdout" >want
 pg-export -k '"Key"' "$q" >got
 cmp want got
@@ -507,14 +507,14 @@ sql 'copy t to stdout' | head -c 100000 | cmp - got
 
 # A shell without job control has what it puts into the background ignore INT.
 for signal in HUP:129 INT:130 TERM:143 KILL:137; do
-    status=${signal#*:} signal=${signal%:*}
-    export signal status
+    code=${signal#*:} signal=${signal%:*}
+    export signal code
     try "killed by $signal, while parts run" <<'.'
 env --default-signal=INT pg-export -k id "$slow" 2>err &
 till has 'COPY (SELECT'
 kill -s "$signal" $!
 wait $! || got=$?
-test "$got" = "$status"
+test "$got" = "$code"
 .
     [ "$signal" != KILL ] || continue # nothing a shell could do then
     try "killed by $signal, before it has a snapshot" <<'.'
@@ -530,7 +530,7 @@ env --default-signal=INT pg-export few 9>&- 2>err &
 till holds "$blocked"
 kill -s "$signal" $!
 wait $! || got=$?
-test "$got" = "$status"
+test "$got" = "$code"
 till holds "not $blocked"
 exec 9>&-
 wait
@@ -566,9 +566,9 @@ for shell in dash 'bash --posix' bash mksh ksh yash 'busybox sh'; do
     command -v "${shell%% *}" >/dev/null || lack=${shell%% *}
     EXPORT="$shell $here/examples/pg-export.sh"
     try "under $shell" <<'.'
-sql 'copy (select * from parent order by "Key" desc) to stdout (format csv)' \
+sql 'copy (select * from only parent order by -"Key") to stdout (format csv)' \
     >want
-pg-export -f csv -k '-"Key"' 'select * from parent' -j 3 -l 'the log' >got
+pg-export -f csv -k '-"Key"' 'select * from only parent' -j 3 -l 'a log' >got
 cmp want got
 sql 'copy parent to stdout (format binary)' >want
 pg-export -f binary parent -j 3 >got
