@@ -107,6 +107,12 @@ cat >"$dir/bin/has" <<'.'
     and pid <> pg_backend_pid() and position('$1' in query) > 0 limit 1")" ]
 .
 
+# forked N PATTERN: are there more than so many processes with such arguments?
+cat >"$dir/bin/forked" <<'.'
+#!/bin/sh
+[ "$(pgrep -c -f "$2")" -gt "$1" ]
+.
+
 # cluster start, cluster stop MODE: no processes of a test.
 cat >"$dir/bin/cluster" <<'EOF'
 #!/bin/sh
@@ -628,9 +634,9 @@ while [ ! -e stop ]; do
     done
     echo 'UPDATE sale SET amount = amount - 190 WHERE
             id = (SELECT min(id) FROM sale); COMMIT;'
-    sleep 0.001
+    sleep 0.1
 done | sqlite3 -cmd '.timeout 60000' db &
-till test "$(sqlite3 db 'SELECT count(*) FROM tick')" -gt 0
+till sh -c 'sqlite3 db "SELECT n FROM tick LIMIT 1" | grep -q 1'
 for round in 1 2 3 4 5; do
     sqlite-cursors db >got
     test "$(sed 1q got)" = "$sum"
@@ -655,19 +661,30 @@ sqlite-cursors db >got
 echo '0|0' | cmp - got
 .
 
-try 'sqlite-cursors: a child is killed' <<'.'
-exits 1 sqlite-cursors "$sales" >got 2>err &
-till pgrep -f "^sqlite-cursors $sales" >pids
-till test "$(pgrep -c -f "^sqlite-cursors $sales")" -gt 10
-kill -KILL "$(pgrep -n -f "^sqlite-cursors $sales")"
+# A table whose cursors take for ever.
+endless='CREATE VIEW sale AS WITH RECURSIVE n (id) AS (
+    SELECT 1 UNION ALL SELECT id + 1 FROM n) SELECT id, 0 AS amount, 0 AS shop
+    FROM n'
+export endless
+
+try 'sqlite-cursors: a child is killed in the middle' <<'.'
+db=$PWD/db
+sqlite3 "$db" "$endless"
+exits 1 sqlite-cursors "$db" >got 2>err &
+till forked 20 "^sqlite-cursors $db"
+sleep 0.5
+kill -KILL "$(pgrep -n -f "^sqlite-cursors $db")"
 wait $!
 grep -q 'ended early: signal 9' err
 test ! -s got
 .
 
 try 'sqlite-cursors: killed by TERM' <<'.'
-sqlite-cursors "$sales" >got 2>err &
-till test "$(pgrep -c -f "^sqlite-cursors $sales")" -gt 10
+db=$PWD/db
+sqlite3 "$db" "$endless"
+sqlite-cursors "$db" >got 2>err &
+till forked 20 "^sqlite-cursors $db"
+sleep 0.5
 kill -TERM $!
 wait $! || got=$?
 test "$got" = 143
