@@ -377,9 +377,9 @@ done
 .
 
 try 'a header comes once, other options of COPY as they are' <<'.'
-sql "copy few to stdout (format csv, header, delimiter ';', force_quote *)" \
-    >want
-pg-export -H -f csv -x "delimiter ';', force_quote *" few >got
+sql "copy parent to stdout (format csv, header, delimiter ';',
+    force_quote *)" >want
+pg-export -H -f csv -x "delimiter ';', force_quote *" parent >got
 cmp want got
 sql 'copy t to stdout (format csv, header)' | sed 3q >want
 { pg-export -H -f csv t 2>err || :; } | sed 3q >got
