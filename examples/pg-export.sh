@@ -33,12 +33,18 @@
 # The exit status is that of gather: 0 if everything has been written.
 # Otherwise psql and gather have said why on standard error.
 #
+# Every part starts psql.  What Debian has in /usr/bin is a script that looks
+# for the real one; with that, in /usr/lib/postgresql/*/bin, first in PATH,
+# parts start several times as fast.
+#
 # How: a session takes a snapshot and says which COPY each part needs.  Then
 # it idles, with the locks that keep the tables as they are.  gather runs psql
 # once for each part, in the same snapshot, and writes the parts in order.  The
 # session reads its commands from a pipe that gather, which takes the place of
 # this shell, and its children hold open at descriptor 3.  So it ends with the
-# last of them, however they end.
+# last of them, however they end.  Only who kills this shell by KILL, before it
+# has the snapshot, leaves something: a directory of two pipes, and the session
+# until it has done what it was told last.
 
 die() {
     echo "pg-export: $*" >&2
