@@ -46,7 +46,8 @@ if [ ! -x "$GATHER" ] || [ -d "$GATHER" ]; then
     echo "Bail out! There is no $GATHER: say make first."
     exit 1
 fi
-: "${DEADLINE:=60}" "${ROWS:=2000000}" "${EXPORT:=sh $here/examples/pg-export.sh}"
+: "${DEADLINE:=60}" "${ROWS:=2000000}"
+: "${EXPORT:=sh $here/examples/pg-export.sh}"
 export GATHER EXPORT ROWS here
 began=$(date +%s)
 
@@ -631,8 +632,9 @@ sum=$(sqlite3 db 'SELECT count(*), sum(amount) FROM sale')
 while [ ! -e stop ]; do
     echo 'BEGIN IMMEDIATE; INSERT INTO tick VALUES (1);'
     for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19; do
+        first=$((i * ROWS * 3 / 20)) # of a cursor
         echo "UPDATE sale SET amount = amount + $i WHERE
-                id = (SELECT min(id) FROM sale WHERE id > $((i * ROWS * 3 / 20)));"
+                id = (SELECT min(id) FROM sale WHERE id > $first);"
     done
     echo 'UPDATE sale SET amount = amount - 190 WHERE
             id = (SELECT min(id) FROM sale); COMMIT;'
