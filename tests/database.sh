@@ -11,8 +11,8 @@
 #                                                 seconds (60)
 #     ROWS=100000 tests/database.sh               with smaller tables than
 #                                                 2,000,000 rows
-#     EXPORT='busybox sh pg-export.sh' ...        tests another script, or with
-#                                                 another shell
+#     WITH='busybox sh' tests/database.sh         runs the script with another
+#                                                 shell
 #
 # Needs a PostgreSQL server (Debian: postgresql), sqlite3, the headers of its
 # library (libsqlite3-dev), a C compiler, make, and what Linux and the GNU
@@ -47,8 +47,8 @@ if [ ! -x "$GATHER" ] || [ -d "$GATHER" ]; then
     exit 1
 fi
 : "${DEADLINE:=60}" "${ROWS:=2000000}"
-: "${EXPORT:=sh $here/examples/pg-export.sh}"
-export GATHER EXPORT ROWS here
+: "${WITH:=sh}"
+export GATHER ROWS WITH here
 began=$(date +%s)
 
 # shellcheck source=tests/cluster.sh
@@ -64,11 +64,11 @@ trap 'sweep; cluster_stop immediate; rm -rf "$dir"' 0
 
 # --- What tests use
 
-# export ARGUMENTS: the script; its shell is replaced by it, so that a signal
+# pg-export ARGUMENTS: the script; its shell is replaced by it, so that a signal
 # for what runs in the background is one for the script.
 cat >"$dir/bin/pg-export" <<'.'
 #!/bin/sh
-exec $EXPORT "$@"
+exec $WITH "$here/examples/pg-export.sh" "$@"
 .
 
 # exits STATUS COMMAND: does it?
@@ -573,7 +573,7 @@ for shell in dash 'bash --posix' bash mksh ksh yash 'busybox sh'; do
     lack=''
     [ -n "$server" ] || lack='PostgreSQL server'
     command -v "${shell%% *}" >/dev/null || lack=${shell%% *}
-    EXPORT="$shell $here/examples/pg-export.sh"
+    WITH=$shell
     try "under $shell" <<'.'
 sql 'copy (select * from only parent order by -"Key") to stdout (format csv)' \
     >want
