@@ -36,6 +36,7 @@ mkdir "$dir/times"
 cluster_dir=$dir/pg
 trap 'exit 129' HUP
 trap 'exit 130' INT
+trap 'exit 141' PIPE
 trap 'exit 143' TERM
 trap 'cluster_stop immediate; rm -rf "$dir"' 0
 

@@ -59,6 +59,7 @@ mkdir "$dir/bin" "$dir/tmp"
 cluster_dir=$dir/pg
 trap 'exit 129' HUP
 trap 'exit 130' INT
+trap 'exit 141' PIPE
 trap 'exit 143' TERM
 trap 'sweep; cluster_stop immediate; rm -rf "$dir"' 0
 
