@@ -14,7 +14,8 @@ WARNINGS = -pedantic -Wall -Wextra -Wshadow -Wconversion -Wcast-qual \
 	-Wwrite-strings -Wstrict-prototypes -Wmissing-prototypes
 SOURCES = main.c server.c client.c signals.c
 OBJECTS = main.o server.o client.o signals.o
-SCRIPTS = test.sh tests/*.sh
+SCRIPTS = test.sh tests/*.sh examples/*.sh bench/*.sh
+EXAMPLES = examples/*.c
 
 all: gather
 
@@ -43,11 +44,11 @@ tsan:
 		-lpthread
 	GATHER=./gather-tsan DEADLINE=120 TSAN_OPTIONS=exitcode=66 sh ./test.sh
 
-# Needs gcc, clang, clang-format, shellcheck and mandoc.
+# Needs gcc, clang, clang-format, shellcheck, mandoc and libsqlite3-dev.
 lint:
-	gcc $(STANDARD) $(WARNINGS) -Werror -fsyntax-only $(SOURCES)
-	clang $(STANDARD) $(WARNINGS) -Werror -fsyntax-only $(SOURCES)
-	clang-format --dry-run -Werror $(SOURCES) protocol.h
+	gcc $(STANDARD) $(WARNINGS) -Werror -fsyntax-only $(SOURCES) $(EXAMPLES)
+	clang $(STANDARD) $(WARNINGS) -Werror -fsyntax-only $(SOURCES) $(EXAMPLES)
+	clang-format --dry-run -Werror $(SOURCES) protocol.h $(EXAMPLES)
 	shellcheck -s sh $(SCRIPTS)
 	mandoc -Tlint -Wall doc/gather.1
 

@@ -6,7 +6,8 @@
 # is `N passed, N failed`.
 #
 # A command is a line that begins with `$ `, indented by four blanks in README,
-# within a literal display in the manual.  What follows up to the next command
+# within a literal display in the manual.  Those that name a database run on a
+# cluster of their own.  What follows up to the next command
 # or the end of the indented part is its output.  A command with no output
 # below it has to succeed, or fail as items do (123 to 125).
 
@@ -16,10 +17,13 @@ unset GATHER_TOKEN
 umask 077
 top=$(cd "$(dirname "$0")/.." && pwd) || exit 1
 dir=${TMPDIR:-/tmp}/gather-documents.$$
-mkdir "$dir" || exit 1
-trap 'rm -rf "$dir"' 0
-trap 'exit 130' HUP INT TERM
-cp "$top"/*.[ch] "$top/Makefile" "$top/README" "$dir"
+mkdir -m 711 "$dir" || exit 1
+cluster_dir=$dir/pg
+trap 'cluster_stop immediate; rm -rf "$dir"' 0
+trap 'exit 130' HUP INT PIPE TERM
+cp -r "$top"/*.[ch] "$top/Makefile" "$top/README" "$top/examples" "$dir"
+# shellcheck source=tests/cluster.sh
+. "$top/tests/cluster.sh"
 cd "$dir" || exit 1
 make >make.out 2>&1 || { cat make.out; echo "0 passed, 1 failed"; exit 1; }
 rm make.out
@@ -27,6 +31,9 @@ PATH=$dir:$PATH
 
 passed=0
 failed=0
+if ! cluster_find || ! cluster_make "$dir/pg"; then
+    echo "# no ${lack:-cluster}: what needs a database will fail"
+fi
 
 # check FILE: the commands in what awk made of a document: `$ command` lines
 # and `> output` lines.

@@ -1,0 +1,706 @@
+#!/bin/sh
+#
+# database.sh - cursors in real databases: ../examples/pg-export.sh on a
+# PostgreSQL cluster of its own, ../examples/sqlite-cursors.c on SQLite.
+#
+#     tests/database.sh              all tests; a minute or two
+#     tests/database.sh 'timeout'    those whose names match: a pattern of the
+#                                    shell, found anywhere in the name
+#     GATHER=/path/to/gather tests/database.sh    tests another binary
+#     DEADLINE=300 tests/database.sh              gives each test so many
+#                                                 seconds (60)
+#     ROWS=100000 tests/database.sh               with smaller tables than
+#                                                 2,000,000 rows
+#     WITH='busybox sh' tests/database.sh         runs the script with another
+#                                                 shell
+#
+# Needs a PostgreSQL server (Debian: postgresql), sqlite3, the headers of its
+# library (libsqlite3-dev), a C compiler, make, and what Linux and the GNU
+# utilities have.  What is missing is named and its tests are skipped; if CI
+# is set that is a failure.  It may be run as root.
+#
+# Output is TAP.  The last line is `N passed, N failed`, then `, N skipped` if
+# some were; the exit status is 0 if none failed.
+#
+#     try 'what it proves' <<'.'
+#     a script
+#     .
+#
+# The script runs in an empty directory, under `sh -eux`.  It has to succeed
+# before the deadline and write nothing to standard output.  5 seconds after
+# its end no process of it may be left, no session in the cluster, and no
+# temporary file.  The trace is shown when it fails.
+
+LC_ALL=C
+export LC_ALL
+unset GATHER_ITEM GATHER_WHICH GATHER_TOKEN CDPATH ENV PS4
+umask 022
+
+pattern=${1-}
+here=$(cd "$(dirname "$0")/.." && pwd) || exit 1
+case ${GATHER:=$here/gather} in
+/*) ;;
+*) GATHER=$(pwd)/$GATHER ;;
+esac
+if [ ! -x "$GATHER" ] || [ -d "$GATHER" ]; then
+    echo "Bail out! There is no $GATHER: say make first."
+    exit 1
+fi
+: "${DEADLINE:=60}" "${ROWS:=2000000}"
+: "${WITH:=sh}"
+export GATHER ROWS WITH here
+began=$(date +%s)
+
+# shellcheck source=tests/cluster.sh
+. "$here/tests/cluster.sh"
+dir=${TMPDIR:-/tmp}/gather-db.$$
+mkdir -m 711 "$dir" || exit 1
+mkdir "$dir/bin" "$dir/tmp"
+cluster_dir=$dir/pg
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 141' PIPE
+trap 'exit 143' TERM
+trap 'sweep; cluster_stop immediate; rm -rf "$dir"' 0
+
+# --- What tests use
+
+# pg-export ARGUMENTS: the script; its shell is replaced by it, so that a signal
+# for what runs in the background is one for the script.
+cat >"$dir/bin/pg-export" <<'.'
+#!/bin/sh
+exec $WITH "$here/examples/pg-export.sh" "$@"
+.
+
+# exits STATUS COMMAND: does it?
+cat >"$dir/bin/exits" <<'.'
+#!/bin/sh
+want=$1
+shift
+"$@"
+got=$?
+[ $got = "$want" ] || echo "status $got, not $want, of $*" >>"$problems"
+[ $got = "$want" ]
+.
+
+# till COMMAND: tries it until it succeeds.
+cat >"$dir/bin/till" <<'.'
+#!/bin/sh
+until "$@"; do
+    sleep 0.05
+done
+.
+
+# sql STATEMENT: runs it, with bare output.
+cat >"$dir/bin/sql" <<'.'
+#!/bin/sh
+PGOPTIONS='' PGAPPNAME='' exec psql -X -q -A -t -v ON_ERROR_STOP=1 -c "$1"
+.
+
+# holds CONDITION: does it, in the cluster?  has TEXT: does somebody run it?
+# which is how to wait for that, or how to end it: has TEXT pg_cancel_backend
+cat >"$dir/bin/holds" <<'.'
+#!/bin/sh
+[ "$(sql "select $1")" = t ]
+.
+cat >"$dir/bin/has" <<'.'
+#!/bin/sh
+[ -n "$(sql "select ${2-}(pid) from pg_stat_activity where state <> 'idle'
+    and pid <> pg_backend_pid() and position('$1' in query) > 0 limit 1")" ]
+.
+
+# forked N PATTERN: are there more than so many processes with such arguments?
+cat >"$dir/bin/forked" <<'.'
+#!/bin/sh
+[ "$(pgrep -c -f "$2")" -gt "$1" ]
+.
+
+# cluster start, cluster stop MODE: no processes of a test.
+cat >"$dir/bin/cluster" <<'EOF'
+#!/bin/sh
+unset GATHER_DATABASE
+. "$here/tests/cluster.sh"
+"cluster_$@"
+EOF
+
+# spy: stands for gather.  Has the table of $spied copied by one command in the
+# snapshot that gather shall use, before gather starts.
+cat >"$dir/bin/spy" <<'.'
+#!/bin/sh
+for arg; do
+    case $arg in SET*SNAPSHOT*) set=$arg ;; esac
+done
+psql -X -q -c 'BEGIN ISOLATION LEVEL REPEATABLE READ' -c "$set" \
+    -c "COPY $spied TO STDOUT" </dev/null >want || exit
+: >spied
+till test -e go
+exec "$real" "$@"
+.
+chmod +x "$dir"/bin/*
+PATH=$dir/bin:$PATH
+problems=$dir/problems real=$GATHER
+export PATH problems real
+
+# --- The machinery
+
+passed=0 failed=0 skipped=0 number=0
+
+# marked: the processes of this test, by their environment.
+marked() {
+    grep -lsFxz "GATHER_DATABASE=$dir/$number" /proc/[0-9]*/environ |
+        tr -cd '0-9\n'
+}
+
+# sweep: kills them.
+sweep() {
+    for pid in $(marked); do
+        kill -s KILL "$pid"
+    done 2>/dev/null
+}
+
+# sessions: how many the cluster has, of whichever user.
+sessions() {
+    [ -z "$server" ] ||
+        sql "select pid, query from pg_stat_activity where
+            backend_type = 'client backend' and pid <> pg_backend_pid()" 2>&1
+}
+
+# leftovers: shows what is left after 5 seconds.
+leftovers() {
+    n=0
+    while [ $((n += 1)) -le 50 ]; do
+        [ -n "$(marked; sessions; ls -A "$dir/tmp")" ] || return
+        sleep 0.1
+    done
+    for pid in $(marked); do
+        echo "# left behind: $pid $(tr '\0' ' ' <"/proc/$pid/cmdline")"
+    done 2>/dev/null
+    sessions | sed 's/^/# session: /'
+    find "$dir/tmp" ! -path "$dir/tmp" | sed 's/^/# file: /'
+}
+
+# try NAME: runs the test on standard input.
+try() {
+    script=$(cat)
+    # shellcheck disable=SC2254 # it is a pattern
+    case $1 in
+    *$pattern*) ;;
+    *) return ;;
+    esac
+    number=$((number + 1))
+    if [ -n "$lack" ]; then
+        if [ -n "${CI-}" ]; then
+            failed=$((failed + 1))
+            printf '%s\n' "not ok $number - $1" "# there is no $lack"
+        else
+            skipped=$((skipped + 1))
+            printf '%s\n' "ok $number - $1 # SKIP no $lack"
+        fi
+        return
+    fi
+    printf '%s\n' "$script" >"$dir/script"
+    : >"$problems"
+    mkdir "$dir/work"
+    (
+        cd "$dir/work" || exit
+        TMPDIR=$dir/tmp GATHER_DATABASE=$dir/$number
+        export TMPDIR GATHER_DATABASE
+        exec timeout -k 5 "$DEADLINE" sh -eux "$dir/script"
+    ) >"$dir/output" 2>"$dir/trace" </dev/null &
+    wait $!
+    status=$?
+    bad=$(
+        [ $status -eq 0 ] || echo "# status $status"
+        [ $status -ne 124 ] || echo '# none before the deadline'
+        sed 's/^/# /' "$problems"
+        sed 's/^/# output: /' "$dir/output" | sed 20q
+        leftovers
+    )
+    sweep
+    rm -rf "$dir/tmp"
+    mkdir "$dir/tmp"
+    if [ -z "$bad" ]; then
+        passed=$((passed + 1))
+        printf '%s\n' "ok $number - $1"
+    else
+        failed=$((failed + 1))
+        printf '%s\n' "not ok $number - $1" "$bad"
+        tail -n 30 "$dir/trace" | cut -c 1-300 | sed 's/^/# trace: /'
+    fi
+    rm -rf "$dir/work"
+}
+
+# --- PostgreSQL: the result
+
+server=''
+if cluster_find && cluster_make "$dir/pg"; then
+    server=yes
+    export cluster_dir cluster_bin cluster_user cluster_group
+    sed -i '1i local all checked scram-sha-256' "$dir/pg/data/pg_hba.conf"
+    psql -X -q -v ON_ERROR_STOP=1 -v rows="$ROWS" <<'.' || lack='table in it'
+CREATE TABLE t AS SELECT i AS id, md5(i::text) AS name,
+    (i * 7919::bigint) % 1000003 AS amount, i / 8.0::float8 AS price
+    FROM generate_series(1, :rows) AS i;
+ALTER TABLE t ADD PRIMARY KEY (id);
+-- Rows that are gone, and rows that have moved.
+DELETE FROM t WHERE id % 100 = 7;
+UPDATE t SET amount = 0 WHERE id % 1000 = 1;
+
+CREATE TABLE parent ("Key" int PRIMARY KEY, gone int, "a b" text,
+    twice int GENERATED ALWAYS AS ("Key" * 2) STORED);
+ALTER TABLE parent DROP COLUMN gone;
+INSERT INTO parent SELECT i, CASE WHEN i % 5 > 0 THEN
+    E'\\x\t\n''"{}%s$1' || i END FROM generate_series(1, 20000) AS i;
+CREATE TABLE heir () INHERITS (parent);
+INSERT INTO heir SELECT i FROM generate_series(1, 10) AS i;
+CREATE TABLE "odd ""name" (k text, x float8);
+INSERT INTO "odd ""name" SELECT CASE WHEN i % 100 > 0 THEN
+    chr(32 + i % 90) || E'\n\\''{}:k%s$$' || i END, i / 3.0
+    FROM generate_series(1, 5000) AS i;
+CREATE TABLE cut (id int, v text) PARTITION BY RANGE (id);
+CREATE TABLE cut_2 PARTITION OF cut FOR VALUES FROM (500) TO (10000);
+CREATE TABLE cut_1 PARTITION OF cut FOR VALUES FROM (0) TO (500);
+INSERT INTO cut SELECT i, 'v' || i FROM generate_series(0, 9999) AS i;
+CREATE VIEW seen AS SELECT id, upper(v) AS v FROM cut;
+CREATE TABLE empty (a int);
+CREATE TABLE few AS SELECT i AS id FROM generate_series(1, 40) AS i;
+CREATE FUNCTION slow(i int, seconds float8) RETURNS int LANGUAGE plpgsql
+    STABLE AS 'BEGIN PERFORM pg_sleep(seconds); RETURN i; END';
+CREATE USER checked PASSWORD 'right' CONNECTION LIMIT 5;
+GRANT SELECT ON few TO checked;
+SELECT pg_reload_conf() \g /dev/null
+ANALYZE;
+.
+else
+    : "${lack:=cluster that works}"
+fi
+
+try "a table of $ROWS rows is what COPY says" <<'.'
+sql 'copy t to stdout' >want
+pg-export t >got
+cmp want got
+test "$(wc -l <got)" -ge $((ROWS / 100 * 99))
+.
+
+try 'in binary, too' <<'.'
+sql 'copy t to stdout (format binary)' >want
+pg-export -f binary t -m 1G >got
+cmp want got
+.
+
+try 'a query over all of it, by key' <<'.'
+sql 'copy (select id, amount from t where amount > 9 order by id) to stdout' \
+    >want
+pg-export -k id 'SELECT id, amount FROM t WHERE amount > 9; ' >got
+cmp want got
+test -s got
+.
+
+try 'while another session writes it is the table of one moment' <<'.'
+{
+    i=0
+    while [ ! -e stop ]; do
+        i=$((i + 1))
+        echo "update t set amount = amount + 1 where id % 1000 = 3
+            and id between $((i * 50000 % ROWS)) and
+                $((i * 50000 % ROWS + 50000));
+        delete from t where id = $i;
+        insert into t values ($((3000000 + i)), 'new', 1, 2);
+        \\! : >'$PWD/wrote'"
+        sleep 0.01
+    done | psql -X -q -v ON_ERROR_STOP=1
+} &
+till test -e wrote
+spied=t GATHER=spy pg-export t >got &
+till test -e spied
+rm wrote
+till test -e wrote
+: >go
+wait $!
+: >stop
+wait
+cmp want got
+test "$(sql 'copy t to stdout' | cksum)" != "$(cksum <got)"
+.
+
+try 'what a table may be: columns dropped and generated, heirs, odd names' \
+    <<'.'
+for table in parent '"odd ""name"'; do
+    for format in text csv binary; do
+        sql "copy $table to stdout (format $format)" >want
+        pg-export -f $format "$table" >got
+        cmp want got
+        pg-export -f $format -n 1 "$table" >got
+        cmp want got
+    done
+done
+pg-export -f binary -n 99999 "$table" >got # a part for each page
+cmp want got
+.
+
+try 'keys: unequal, NULL, with anything in them; {} in a query' <<'.'
+sql 'copy (select * from "odd ""name" order by k, x) to stdout' >want
+pg-export -k k '"odd ""name"' >got.1 # NULLs are in the order of x already
+pg-export -k k -n 3 'select * from "odd ""name"' >got.2
+cmp want got.1
+cmp want got.2
+q="select \"Key\", '{}'::int[] as e, '{}' || \"a b\" as f -- {} ) :q
+    from only parent"
+sql "copy ($q order by 1) to stdout" >want
+pg-export -k '"Key"' "$q" >got
+cmp want got
+.
+
+try 'partitions and views need a key' <<'.'
+sql 'copy (select * from cut order by id) to stdout' >want
+pg-export -k id cut >got
+cmp want got
+sql 'copy (select * from seen order by id) to stdout' >want
+pg-export -k id seen >got
+cmp want got
+for what in cut seen; do
+    exits 1 pg-export $what 2>err
+    grep -qx "pg-export: unable to part $what by place: it needs a key (-k)" \
+        err
+done
+.
+
+try 'nothing: an empty table, a query without rows' <<'.'
+for format in text csv binary; do
+    for table in empty '(select 1 as a where false)'; do
+        sql "copy $table to stdout (format $format)" >want
+        pg-export -f $format -k a "$(echo "$table" | tr -d '()')" >got
+        cmp want got
+    done
+    sql "copy empty to stdout (format $format)" >want
+    pg-export -f $format empty >got
+    cmp want got
+done
+.
+
+try 'a header comes once, other options of COPY as they are' <<'.'
+sql "copy parent to stdout (format csv, header, delimiter ';',
+    force_quote *)" >want
+pg-export -H -f csv -x "delimiter ';', force_quote *" parent >got
+cmp want got
+sql 'copy t to stdout (format csv, header)' | sed 3q >want
+{ pg-export -H -f csv t 2>err || :; } | sed 3q >got
+cmp want got
+.
+
+try "gather's options: jobs, memory, a ledger, files, retries" <<'.'
+sql 'copy t to stdout' >want
+pg-export t -j 3 -m 0 -l log -r 1 -q >got
+cmp want got
+awk 'NR > 1 && $NF != "complete" { exit 1 } END { exit NR < 20 }' log
+pg-export t -o 'part.{}'
+find . -name 'part.*' | sort -t . -k 3n | xargs cat | cmp want -
+.
+
+try 'a part that fails is tried again, in the same snapshot' <<'.'
+sql 'copy (select id, slow(id, 0.02) from few order by id) to stdout' >want
+pg-export -k id 'select id, slow(id, 0.02) from few' -r 9 >got 2>err &
+till has 'COPY (SELECT' pg_terminate_backend
+wait $!
+cmp want got
+grep -q 'trying again' err
+.
+
+# --- What goes wrong
+
+slow='select id, slow(id, 30) from few'
+export slow
+
+try 'a wrong password, and none' <<'.'
+export PGUSER=checked
+export PGPASSWORD=wrong
+exits 1 pg-export few 2>err
+grep -q 'password authentication failed' err
+grep -qx 'pg-export: unable to take a snapshot' err
+unset PGPASSWORD
+exits 1 pg-export few 2>err
+grep -q 'no password supplied' err
+PGPASSWORD=right pg-export few -j 2 >got
+PGUSER=owner sql 'copy few to stdout' >want
+cmp want got
+.
+
+try 'no connections left for the parts' <<'.'
+PGUSER=checked PGPASSWORD=right exits 123 pg-export -k id few -j 20 2>err
+grep -q 'too many connections for role' err
+.
+
+try 'no server, no table, no such column, a query that is none' <<'.'
+PGPORT=1 exits 1 pg-export t 2>err
+grep -q 'Is the server running' err
+exits 1 pg-export nosuch 2>err
+grep -q 'relation "nosuch" does not exist' err
+exits 1 pg-export -k nosuch t 2>err
+grep -q 'column "nosuch" does not exist' err
+exits 1 pg-export -k id 'selct id from t' 2>err
+grep -q 'syntax error' err
+exits 1 pg-export -k id 'select id from t; drop table t' 2>err
+grep -q 'syntax error' err
+.
+
+try 'a command line that makes no sense' <<'.'
+no() {
+    message=$1
+    shift
+    exits 1 pg-export "$@" 2>err
+    sed 1q err | grep -qxF "pg-export: $message"
+    grep -q '^pg-export: usage: pg-export.sh' err
+}
+no 'no table and no query'
+no 'no option, or without its argument: -z' -z t
+no 'no option, or without its argument: -k' -k
+no 'no option of gather, or without its argument: -n' t -n 3
+no 'more than one word: a query needs quotes' t u
+no 'more than one word: a query needs quotes' select '*' from t
+no 'a query needs a key: -k' 'select * from t'
+no 'no number of parts: 0' -n 0 t
+no 'no such format: xml' -f xml t
+no 'a header is asked for with -H' -f csv -x 'null 0, header' t
+.
+
+try 'a query that is cancelled ends the export' <<'.'
+exits 123 pg-export -k id "$slow" 2>err &
+till has 'COPY (SELECT' pg_cancel_backend
+wait $!
+grep -q 'canceling statement due to user request' err
+grep -q '^gather: item [0-9]*: exit' err
+.
+
+try 'a statement timeout ends the export' <<'.'
+PGOPTIONS='-c statement_timeout=1s' exits 123 pg-export -k id "$slow" 2>err
+grep -q 'canceling statement due to statement timeout' err
+.
+
+try 'an item that takes too long (-t) ends the export' <<'.'
+exits 124 pg-export -k id "$slow" -t 1 2>err
+grep -q '^gather: item [0-9]*: timed out' err
+.
+
+try 'who wants the table for himself waits, and no part waits for him' <<'.'
+mkfifo out
+exits 123 pg-export -n 2 t -j 1 -m 0 >out 2>err &
+exec 8<out # nobody reads yet, and buffers hold less than a part
+till has 'COPY (SELECT'
+sql 'alter table t add column late int' &
+till has 'alter table'
+cat <&8 >got
+wait
+grep -q 'canceling statement due to lock timeout' err
+sql 'alter table t drop column late'
+.
+
+try 'the session with the snapshot is lost: no part gets another one' <<'.'
+exits 123 pg-export -k id 'select id, slow(id, 0.3) from few' -j 1 \
+    >/dev/null 2>err &
+till has 'COPY (SELECT'
+sql "select pg_terminate_backend(pid) from pg_stat_activity
+    where state = 'idle in transaction' and application_name = 'pg-export'" \
+    >/dev/null
+wait $!
+grep -q 'invalid snapshot identifier' err
+.
+
+try 'a full disk' <<'.'
+exits 1 pg-export t >/dev/full 2>err
+grep -qx 'gather: fatal: unable to write standard output: No space.*' err
+.
+
+try 'the reader goes away' <<'.'
+{ exits 141 pg-export t 2>err || :; } | head -c 100000 >got
+sql 'copy t to stdout' | head -c 100000 | cmp - got
+.
+
+# A shell without job control has what it puts into the background ignore INT.
+for signal in HUP:129 INT:130 TERM:143 KILL:137; do
+    code=${signal#*:} signal=${signal%:*}
+    export signal code
+    try "killed by $signal, while parts run" <<'.'
+env --default-signal=INT pg-export -k id "$slow" 2>err &
+till has 'COPY (SELECT'
+kill -s "$signal" $!
+wait $! || got=$?
+test "$got" = "$code"
+.
+    [ "$signal" != KILL ] || continue # nothing a shell could do then
+    try "killed by $signal, before it has a snapshot" <<'.'
+mkfifo hold
+psql -X -q <hold &
+exec 9>hold
+echo 'begin; lock table few;' >&9
+blocked="exists (select from pg_stat_activity
+    where application_name = 'pg-export' and wait_event_type = 'Lock')"
+till holds "exists (select from pg_locks
+    where relation = 'few'::regclass and mode = 'AccessExclusiveLock')"
+env --default-signal=INT pg-export few 9>&- 2>err &
+till holds "$blocked"
+kill -s "$signal" $!
+wait $! || got=$?
+test "$got" = "$code"
+till holds "not $blocked"
+exec 9>&-
+wait
+.
+done
+
+# The server goes away in the middle, and comes back for the tests to come.
+try 'the server is shut down' <<'.'
+exits 123 pg-export -k id 'select id, slow(id, 0.2) from few' -j 5 >got 2>err &
+till test -s got
+cluster stop immediate
+wait $!
+cluster start
+grep -q -e 'server closed the connection' -e 'terminating connection' err
+sql 'copy (select id, id from few order by id) to stdout' >want
+test "$(wc -l <got)" -lt 40
+head -c "$(wc -c <got)" want | cmp - got
+.
+
+try 'a backend crashes, and the server with it' <<'.'
+exits 123 pg-export -k id "$slow" -j 5 >got 2>err &
+till has 'COPY (SELECT'
+kill -KILL "$(sql "select pid from pg_stat_activity
+    where query like 'COPY (SELECT%' and application_name <> '' limit 1")"
+wait $!
+grep -q 'server closed the connection unexpectedly' err
+till sql 'select 1' >up 2>down
+.
+
+for shell in dash 'bash --posix' bash mksh ksh yash 'busybox sh'; do
+    lack=''
+    [ -n "$server" ] || lack='PostgreSQL server'
+    command -v "${shell%% *}" >/dev/null || lack=${shell%% *}
+    WITH=$shell
+    try "under $shell" <<'.'
+sql 'copy (select * from only parent order by -"Key") to stdout (format csv)' \
+    >want
+pg-export -f csv -k '-"Key"' 'select * from only parent' -j 3 -l 'a log' >got
+cmp want got
+sql 'copy parent to stdout (format binary)' >want
+pg-export -f binary parent -j 3 >got
+cmp want got
+.
+done
+
+# --- SQLite
+
+lack=''
+for tool in sqlite3 make cc; do
+    command -v $tool >/dev/null || lack=$tool
+done
+if [ -z "$lack" ]; then
+    # Built aside, so that nothing of the tree changes, which may be read-only.
+    mkdir "$dir/built"
+    cp -r "$here"/*.[ch] "$here/Makefile" "$here/examples" "$dir/built"
+    rm -f "$dir/built/examples/sqlite-cursors"
+    if (cd "$dir/built/examples" && make) >"$dir/trace" 2>&1; then
+        ln -s "$dir/built/examples/sqlite-cursors" "$dir/bin"
+        sqlite3 "$dir/sales" "CREATE TABLE sale (id INTEGER PRIMARY KEY,
+                amount INTEGER, shop INTEGER);
+            WITH RECURSIVE n (i) AS (
+                SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $ROWS)
+            INSERT INTO sale SELECT 3 * i, i * 7919 % 1000003 - 9, i % 977
+                FROM n WHERE i % 10000 > 500" || lack='database'
+    elif grep -q 'sqlite3\.h' "$dir/trace"; then
+        lack='sqlite3.h (libsqlite3-dev)'
+    else
+        cat "$dir/trace"
+        lack='sqlite-cursors that can be built'
+    fi
+fi
+sales=$dir/sales
+export sales
+
+try 'sqlite-cursors: the sum and the rows of twenty cursors are those of one' \
+    <<'.'
+sqlite3 "$sales" 'SELECT count(*), sum(amount) FROM sale;
+    SELECT id, amount, shop FROM sale ORDER BY amount, id' >want
+sqlite-cursors "$sales" >got
+cmp want got
+test "$(wc -l <got)" -gt $((ROWS / 2))
+.
+
+try 'sqlite-cursors: all cursors see the same while another session writes' \
+    <<'.'
+cp "$sales" db
+sqlite3 db 'PRAGMA journal_mode = wal; CREATE TABLE tick (n)' >mode
+sum=$(sqlite3 db 'SELECT count(*), sum(amount) FROM sale')
+# Every transaction moves something from one cursor to all others.
+while [ ! -e stop ]; do
+    echo 'BEGIN IMMEDIATE; INSERT INTO tick VALUES (1);'
+    for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19; do
+        first=$((i * ROWS * 3 / 20)) # of a cursor
+        echo "UPDATE sale SET amount = amount + $i WHERE
+                id = (SELECT min(id) FROM sale WHERE id > $first);"
+    done
+    echo 'UPDATE sale SET amount = amount - 190 WHERE
+            id = (SELECT min(id) FROM sale); COMMIT;'
+    sleep 0.1
+done | sqlite3 -cmd '.timeout 60000' db &
+till sh -c 'sqlite3 db "SELECT n FROM tick LIMIT 1" | grep -q 1'
+for round in 1 2 3 4 5; do
+    sqlite-cursors db >got
+    test "$(sed 1q got)" = "$sum"
+done
+: >stop
+wait
+test "$(sqlite3 db 'SELECT count(*), sum(amount) FROM sale')" = "$sum"
+.
+
+try 'sqlite-cursors: no database, none that is one, no table, no rows' <<'.'
+exits 1 sqlite-cursors nosuch 2>err
+grep -qx 'gather: unable to lock nosuch: unable to open database file' err
+test ! -e nosuch
+echo 'this is no database, but a line that is long enough to be read' >text
+exits 1 sqlite-cursors text 2>err
+grep -q 'file is not a database' err
+sqlite3 db 'CREATE TABLE other (a)'
+exits 1 sqlite-cursors db 2>err
+grep -q '^gather: cursor [0-9]*: no such table: sale$' err
+sqlite3 db 'CREATE TABLE sale (id INTEGER PRIMARY KEY, amount, shop)'
+sqlite-cursors db >got
+echo '0|0' | cmp - got
+.
+
+# A table whose cursors take for ever.
+endless='CREATE VIEW sale AS WITH RECURSIVE n (id) AS (
+    SELECT 1 UNION ALL SELECT id + 1 FROM n) SELECT id, 0 AS amount, 0 AS shop
+    FROM n'
+export endless
+
+try 'sqlite-cursors: a child is killed in the middle' <<'.'
+db=$PWD/db
+sqlite3 "$db" "$endless"
+exits 1 sqlite-cursors "$db" >got 2>err &
+till forked 20 "^sqlite-cursors $db"
+sleep 0.5
+kill -KILL "$(pgrep -n -f "^sqlite-cursors $db")"
+wait $!
+grep -q 'ended early: signal 9' err
+test ! -s got
+.
+
+try 'sqlite-cursors: killed by TERM' <<'.'
+db=$PWD/db
+sqlite3 "$db" "$endless"
+sqlite-cursors "$db" >got 2>err &
+till forked 20 "^sqlite-cursors $db"
+sleep 0.5
+kill -TERM $!
+wait $! || got=$?
+test "$got" = 143
+test ! -s got
+.
+
+# --- The end
+
+echo "1..$number"
+echo "# $(($(date +%s) - began)) s"
+printf '%s' "$passed passed, $failed failed"
+[ "$skipped" -eq 0 ] || printf '%s' ", $skipped skipped"
+echo
+[ "$failed" -eq 0 ]
