@@ -3,7 +3,6 @@
  * delivers the bytes of one, command() is a cursor that runs a program.
  */
 #include "protocol.h"
-#include <sys/uio.h>
 #include <sys/wait.h>
 
 #define PIECE (1u << 17) /* bytes taken from a command at a time, at most */
@@ -29,7 +28,6 @@ static int dial(uint32_t child) {
     if (known) memcpy(&sb.sin_addr, hb->h_addr_list[0], sizeof(sb.sin_addr));
     for (double pause = 0.05; known; pause = pause < 2 ? 2 * pause : pause) {
         if ((c = socket(AF_INET, SOCK_STREAM, 0)) >= 0) tune(c);
-        if (c >= 0) fcntl(c, F_SETFL, O_NONBLOCK); /* see sendn(), too */
         int done = c >= 0 && !connect(c, (struct sockaddr *)&sb, sizeof(sb));
         error = done ? 0 : errno;
         if (error == EINPROGRESS) error = ready(c, POLLOUT, by) ? 0 : errno;
@@ -98,14 +96,8 @@ int xclient(const void *data, size_t bytes) {
     uint32_t m[2];
     while (bytes > 0) {
         uint32_t n = bytes < DATA_MAX ? (uint32_t)bytes : DATA_MAX;
-        struct iovec both[2] = {{m, HEADER}, {(void *)(uintptr_t)p, n}};
         header(m, which, n);
-        ssize_t r = writev(c, both, 2); /* lest 8 bytes wake the server */
-        size_t sent = r > 0 ? (size_t)r : 0;
-        size_t head = sent < HEADER ? sent : HEADER, body = sent - head;
-        if (sendn(c, (char *)m + head, HEADER - head) < HEADER - head ||
-            sendn(c, p + body, n - body) < n - body)
-            return -1;
+        if (sendn(c, m, HEADER) < HEADER || sendn(c, p, n) < n) return -1;
         size += n;
         p += n;
         bytes -= n;
@@ -177,6 +169,7 @@ static int start(struct process *p, struct command *cmd, const char *text) {
     if (error != 0) close(fds[0]);
     p->out = fds[0];
     fcntl(p->out, F_SETFL, O_NONBLOCK);
+    widen(p->out);
     return error;
 }
 
@@ -207,12 +200,22 @@ enum verdict { GO_ON, OVER, LATE, LOST };
  * deadline moves along while the server, held up or out of memory, takes none.
  */
 static enum verdict step(struct process *p) {
-    static unsigned char piece[PIECE];
+    static uint32_t piece[2 + PIECE / 4]; /* a message, for one write */
+    static const struct timespec nap = {.tv_nsec = 200000};
+    char *data = (char *)(piece + 2);
     double t = now(), by = p->due;
+    size_t full = 0;
     if (p->due > 0 && p->due <= t) return LATE;
-    ssize_t n = p->out < 0 ? -1 : read(p->out, piece, sizeof(piece));
-    if (n > 0) {
-        if (xclient(piece, (size_t)n) < 0) return LOST;
+    ssize_t n = p->out < 0 ? -1 : read(p->out, data, PIECE);
+    while (n > 0) {
+        full += (size_t)n;
+        if (n < 4096 || full > PIECE / 2 || nanosleep(&nap, NULL) < 0) break;
+        n = read(p->out, data + full, PIECE - full); /* it pours */
+    }
+    if (full > 0) {
+        header(piece, which, full);
+        if (sendn(c, piece, HEADER + full) < HEADER + full) return LOST;
+        size += full;
         p->silent = now();
         if (p->due > 0) p->due += p->silent - t;
         return GO_ON;

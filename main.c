@@ -31,18 +31,17 @@ static const char *const words[] = {
     "complete", "failed", "killed", "timeout", "incomplete", "unstarted"};
 
 static struct {
-    const char *arg[128]; /* of options, by letter; "" if it has none */
-    uint64_t cursors;     /* -n, or how many items the command line has */
-    uint64_t bytes;       /* -s: of each synthetic cursor */
-    char **items;         /* those after :::, or NULL */
-    struct command cmd;   /* argv is NULL if there is none */
-    uint32_t client;      /* -c: who it is in its opening */
-    char text[ITEM_MAX];  /* the latest of them */
-    FILE *ledger;         /* or NULL */
-    struct item *rows;    /* the demonstration's items, with their data */
-    unsigned count[6];    /* items that ended so */
-    int status;           /* gather's own, so far */
-    struct rlimit files;  /* RLIMIT_NOFILE as it came, for the children */
+    const char *arg[128];    /* of options, by letter; "" if it has none */
+    uint64_t cursors, bytes; /* -n, or how many items follow :::; -s */
+    char **items;            /* those after :::, or NULL */
+    struct command cmd;      /* argv is NULL if there is none */
+    uint32_t client;         /* -c: who it is in its opening */
+    char text[ITEM_MAX];     /* the latest of them */
+    FILE *ledger;            /* or NULL */
+    struct item *rows;       /* the demonstration's items, with their data */
+    unsigned count[6];       /* items that ended so */
+    int status;              /* gather's own, so far */
+    struct rlimit files;     /* RLIMIT_NOFILE as it came, for the children */
 } o;
 static struct run run;
 
@@ -188,8 +187,7 @@ static void command_line(int argc, char **argv) {
     if (run.ready && o.cursors < (uint64_t)run.jobs) run.jobs = (int)o.cursors;
 }
 
-/* Reads an item into o.text.  Returns its length, or -1 at the end of the list
- * or, with *bad set to the reason, if there is no item to be had. */
+/* Reads an item into o.text.  Returns its length, or -1: the end, or *bad. */
 static long read_text(const char **bad) {
     int byte, separator = o.arg['0'] != NULL ? '\0' : '\n';
     long n = 0;
@@ -323,8 +321,7 @@ static void tick(const struct run *r, const struct item *turn) {
     if (t - last < 0.1 || tcgetpgrp(2) != getpgrp()) return;
     before = r->bytes;
     last = t;
-    unsigned at = turn != NULL ? turn->which : 0;
-    if (turn != NULL) sprintf(wait, ", waiting for item %u", at);
+    if (turn) sprintf(wait, ", waiting for item %u", (unsigned)turn->which);
     snprintf(line, sizeof(line),
         "\033[?7l%u/%u%s items, %.1f MB, %.1f MB/s%s\033[K\033[?7h\r",
         o.count[COMPLETE], (unsigned)(r->ready ? o.cursors : r->given),

@@ -71,8 +71,7 @@ struct item {       /* one cursor: a call of a function, or a command */
     struct sockaddr_in peer; /* where that was */
     double began, took;      /* when (of now()) and how long, seconds */
     uint64_t bytes;          /* that arrived, in this try */
-    unsigned char *data;     /* those in memory, malloc()ed, all of them with
-                              * keep: done() may take them and leave NULL */
+    unsigned char *data;     /* those in memory: done() may take them */
     size_t held, room;       /* how many these are, how many they may become */
     int written, done;       /* server.c's: some went to stdout; it has run, */
     int waiting, promised; /* it waits for a client; for child `which` only, */
@@ -105,8 +104,7 @@ struct run {
     void (*done)(struct item *item);
     /* Called often, or NULL; turn is the item whose turn it is. */
     void (*tick)(const struct run *run, const struct item *turn);
-    int failed, signal;   /* results: gather itself failed, which has been
-                           * said; the signal that ended the run, or 0 */
+    int failed, signal;   /* results: it failed, and said so; by a signal */
     int aborted, listed;  /* the run was ended early; the list is at its end */
     int writing, reading; /* a write to stdout, a next() is under way */
     uint32_t given;       /* items taken from the list */
@@ -203,6 +201,7 @@ static inline void header(uint32_t *m, uint32_t item, size_t n) {
  * seconds of silence and 4 probes, where the system lets one say so. */
 static inline void tune(int fd) {
     fcntl(fd, F_SETFD, FD_CLOEXEC);
+    fcntl(fd, F_SETFL, O_NONBLOCK);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &(int){1}, sizeof(int));
 #if defined(TCP_KEEPIDLE) && defined(TCP_KEEPINTVL) && defined(TCP_KEEPCNT)
@@ -211,6 +210,12 @@ static inline void tune(int fd) {
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &(int){4}, sizeof(int));
 #endif
 }
+
+#ifdef __linux__ /* a larger pipe saves wake-ups; there is no standard way */
+#define widen(pipe) fcntl(pipe, 1031, 1 << 18) /* F_SETPIPE_SZ */
+#else
+#define widen(pipe) ((void)0)
+#endif
 
 /* The port, host byte order, of a service or a number; -1 if it is neither. */
 static inline long port_of(const char *name, struct servent **service) {

@@ -39,19 +39,16 @@ unsigned short sport;           /* the server's port, host byte order */
 static struct run *run;         /* the caller's */
 static struct {
     pthread_mutex_t lock;
-    pthread_cond_t more; /* an item to hand out, or none any more */
-    struct conn *conns;  /* all connections, */
-    int threads;         /* so many, each with its thread */
-    int strangers;       /* refused so far */
-    struct item *items;  /* all that are open: from the list, not over */
-    struct item **tail;  /* where the next one goes */
-    uint32_t open;       /* how many there are */
-    int waiting;         /* how many wait for a client */
-    int ordered; /* items have turns in order; else as they come, or none */
-    int told;    /* it has been said that nobody is there */
-    int over;    /* server() has returned */
-    struct item *turn; /* may be written to standard output; the first that
-                        * is open or, without order, whoever took it */
+    pthread_cond_t more;    /* an item to hand out, or none any more */
+    struct conn *conns;     /* all connections, */
+    int threads, strangers; /* so many, each with its thread; refused so far */
+    struct item *items;     /* all that are open: from the list, not over */
+    struct item **tail;     /* where the next one goes */
+    uint32_t open;          /* how many there are */
+    int waiting;            /* how many wait for a client */
+    int ordered;            /* turns go by the list, not by who is first */
+    int told, over;    /* it was said that nobody is there; server() is over */
+    struct item *turn; /* may write to stdout */
     int flushing;      /* a thread writes it for its owner */
     struct conn *line; /* waiting for memory, or for the turn */
     uint64_t held;     /* bytes of memory that items take */
@@ -83,8 +80,7 @@ int make_token(unsigned char *token) {
  * Two sockets may be bound to a port while neither of them listens yet. */
 static int listen_on(long port) {
     if ((s = socket(AF_INET, SOCK_STREAM, 0)) < 0) return -1;
-    fcntl(s, F_SETFD, FD_CLOEXEC);
-    fcntl(s, F_SETFL, O_NONBLOCK); /* who called may be gone at accept() */
+    tune(s); /* must not block: who called may be gone at accept() */
     setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
     sa.sin_port = htons((uint16_t)port);
     if (bind(s, (struct sockaddr *)&sa, sizeof(sa)) == 0 &&
@@ -562,7 +558,7 @@ static void admit(void) {
             return;
         }
         tune(ds);
-        fcntl(ds, F_SETFL, 0); /* some systems hand O_NONBLOCK down */
+        fcntl(ds, F_SETFL, 0);
         run->aborted ? (void)close(ds) : serve(ds);
     }
 }
@@ -623,6 +619,7 @@ int server(struct run *r) {
     struct item *item = NULL;
     double deadline = 0;
     run = r;
+    widen(1);
     q.tail = &q.items;
     q.ordered = !run->unordered && !run->keep && run->files == NULL;
     if (run->limit <= 0) run->limit = run->jobs + 100;

@@ -80,10 +80,8 @@ int signals_init(void) {
     return sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* The descriptor to poll for signals, wake-ups and announcements. */
+/* The descriptor to poll; what makes that return, from any thread. */
 int signals_fd(void) { return self[0]; }
-
-/* Makes the main thread's poll() return; for any thread. */
 void signals_wake(void) { handler(0); }
 
 /* Kills the command of a child that is dead: nobody else knows of it. */

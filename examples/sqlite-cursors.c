@@ -112,7 +112,7 @@ static int process(void) {
     printf("%zu|%lld\n", n, sum);
     for (k = 0; k < n; k++)
         printf("%lld|%lld|%d\n", (long long)all[k].id,
-               (long long)all[k].amount, (int)all[k].shop);
+            (long long)all[k].amount, (int)all[k].shop);
     free(all);
     return fflush(stdout);
 }
