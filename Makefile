@@ -9,7 +9,8 @@ PREFIX = /usr/local
 BINDIR = $(PREFIX)/bin
 MANDIR = $(PREFIX)/share/man
 
-STANDARD = -std=c99 -D_POSIX_C_SOURCE=200112L -D_FILE_OFFSET_BITS=64
+STANDARD = -std=c99 -D_POSIX_C_SOURCE=200112L -D_XOPEN_SOURCE=600 \
+	-D_FILE_OFFSET_BITS=64
 WARNINGS = -pedantic -Wall -Wextra -Wshadow -Wconversion -Wcast-qual \
 	-Wwrite-strings -Wstrict-prototypes -Wmissing-prototypes
 SOURCES = main.c server.c client.c signals.c

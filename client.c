@@ -26,7 +26,7 @@ static int dial(uint32_t child) {
     hb = gethostbyname(hname);
     int known = hb != NULL && hb->h_addrtype == AF_INET;
     if (known) memcpy(&sb.sin_addr, hb->h_addr_list[0], sizeof(sb.sin_addr));
-    for (double pause = 0.05; known; pause = pause < 2 ? 2 * pause : pause) {
+    for (int pause = 50; known; pause = pause < 2000 ? 2 * pause : pause) {
         if ((c = socket(AF_INET, SOCK_STREAM, 0)) >= 0) tune(c);
         int done = c >= 0 && !connect(c, (struct sockaddr *)&sb, sizeof(sb));
         error = done ? 0 : errno;
@@ -35,7 +35,7 @@ static int dial(uint32_t child) {
         if (error == 0) return 0;
         close(c);
         c = -1;
-        double retry = now() + pause;
+        double retry = now() + pause / 1e3;
         if (child < NONE || retry >= by || ready(signals_fd(), POLLIN, retry))
             break;
     }

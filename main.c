@@ -89,10 +89,10 @@ static double seconds(const char *arg) {
 /* Takes the token that servers and clients of others share. */
 static void take_token(void) {
     const char *hex = getenv("GATHER_TOKEN");
-    if (hex == NULL || strlen(hex) != 2 * TOKEN ||
-        strspn(hex, "0123456789abcdefABCDEF") != 2 * TOKEN)
+    if (hex == NULL || strlen(hex) != (size_t)2 * TOKEN ||
+        strspn(hex, "0123456789abcdefABCDEF") != (size_t)2 * TOKEN)
         usage("no GATHER_TOKEN of 32 hex digits for ", "-b, -c or -j 0");
-    for (int i = 0; i < TOKEN; i++) {
+    for (size_t i = 0; i < TOKEN; i++) {
         const char byte[3] = {hex[2 * i], hex[2 * i + 1], '\0'};
         run.token[i] = (unsigned char)strtoul(byte, NULL, 16);
     }

@@ -424,7 +424,8 @@ static int next_item(struct conn *cn) {
     while (item == NULL && (item = waiting(cn->wanted)) == NULL) {
         int more = q.open < (uint32_t)q.threads || room(sizeof(*item));
         int last = q.waiting == 0 && (q.open == 0 || run->retries == 0);
-        if (cn->wanted < run->given || (run->listed && last)) {
+        if ((cn->wanted < run->given && (q.open > 0 || run->reading)) ||
+            (run->listed && last)) {
             pthread_cond_signal(&q.more); /* it was not for this one */
             return 0;
         }
@@ -437,10 +438,9 @@ static int next_item(struct conn *cn) {
     }
     item->status = STATUS_LOST;
     item->pid = child_pid(cn->child);
-    getpeername(cn->fd, (struct sockaddr *)&item->peer,
-        &(socklen_t){sizeof(item->peer)});
-    item->began = now();
-    item->bytes = 0;
+    getpeername(
+        cn->fd, (struct sockaddr *)&item->peer, &(socklen_t){sizeof(sa)});
+    item->began = now(), item->bytes = 0;
     cn->left = run->seconds;
     (cn->item = item)->owner = cn;
     return 1;
