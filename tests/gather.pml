@@ -506,6 +506,9 @@ inline next_item(me) {
         if
         :: !listed && !reading && (open < threads || room(1)) ->
             reading = 1;
+#ifndef BREAK_TOLD
+            wake = (wake || children == 0);
+#endif
             pc[me] = LIST
         :: else ->
             if
