@@ -9,15 +9,17 @@
  *   NEW       no connection yet           OPEN    opening(): in readn()
  *   MORE      next_item(): waits, q.more  LIST    list_item(): in run->next()
  *   HEAR      converse(): in hear(), for the next header; reply() before it
- *   ROOM      place(): wait_in_line()     FLUSHED place(): waits for q.flushing
+ *   ROOM      place(): wait_in_line()     FLUSHED place(): q.flushing is set
  *   HELD      receive(): in put(), what was held
- *   BODY      receive(): in hear()        PIECE   receive(): in put(), the rest
+ *   BODY      receive(): in hear()        PIECE   receive(): in put() again
  *   PUT       flush(): in put()           LINE    finish(): wait_in_line()
  *   GONE      xserve() has returned
  *
  * The inline functions have the names of those they stand for: room(), grow(),
  * release(), place(), retire(), flush(), put_back(), finish(), list_item(),
- * next_item(), attempt() and abort_run() of server.c.  mainthread is server()
+ * next_item(), attempt() and abort_run() of server.c; take_turn() is the end
+ * of finish().  What a thread does after an abort is left out: it may as well
+ * have gone, which leave() is.  mainthread is server()
  * with heed(), over(), watch() and admit(), and signals.c below these; one
  * step of it is what happens between two calls of poll().  `wake` is a byte
  * in the self-pipe.  world is everybody else: children that connect, whoever
@@ -44,8 +46,9 @@
  * only if its end said so and each of its pieces has been written once.
  * Pieces are written by one thread at a time, item by item, in order unless
  * UNORDERED.  Memory stays within the limit, except for what room() names.
- * If the list stalls, all that came from it is out.  That there is no endless
- * busy loop is proven by a search for cycles.
+ * If the list stalls, all that came from it is out; but an item that is to run
+ * again waits if the only thread left is the one that reads the list.  That
+ * there is no endless busy loop is proven by a search for cycles.
  */
 #ifndef CHILDREN
 #define CHILDREN 3
@@ -390,7 +393,7 @@ inline leave(me) {
     wake = 1
 }
 
-/* Goes as far as the next put(), if there is one: then pc is PUT, else HEAR. */
+/* Goes as far as the next put(); then pc is PUT, or HEAR if there is none. */
 inline flush(me) {
     do
     :: !aborted && !flushing && turn != NOBODY ->
@@ -797,12 +800,14 @@ active proctype mainthread() {
         :: else
         fi;
         if
-        :: ended && children == 0 && (aborted || threads == 0) -> break /* over() */
+        :: ended && children == 0 && (aborted || threads == 0) ->
+            break /* over() */
         :: else
         fi
     }
     :: timeout -> /* nothing can go on: only a list that stalls may do that */
-        assert(STALL && stalled && children > 0 && open == 0);
+        assert(stalled && children > 0);
+        assert(open == 0 || (threads == 1 && stacked > 0));
         goto stop
     od;
     atomic {

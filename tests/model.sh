@@ -114,8 +114,45 @@ holds 'no endless loop without order' -DLOOPS -DUNORDERED=1 -DKILLS=1 \
 
 # --- What does not, once it is broken
 
-# A hang is the assertion of the main thread behind `timeout`.
-hang='stalled)&&(children>0))&&(open==0))'
+# What spin finds is an assertion: the one behind `timeout` means a hang, the
+# one in report() an item that is said to be complete and is not.
+hang='stalled&&' short='wrote['
+keep=-DKEEP_GOING=1
+stall='-DREADY=0 -DSTALL=1 -DKEEP_GOING=1'
 
-breaks 'broken: end of file passes for an end' 'said' \
-    -DBREAK_EOF -DKILLS=1
+breaks 'broken: end of file passes for an end' "$short" -DBREAK_EOF -DKILLS=1
+breaks 'broken: what was not written is reported complete' "$short" \
+    -DBREAK_REPORT -DTERM=1
+breaks 'broken: an item that was written runs again' "$short" \
+    -DBREAK_RETRY=1 -DFAILURES=1 -DRETRIES=1 -DMEMORY=0 $keep
+breaks 'broken: output as items end' 'over==' -DBREAK_ORDER $keep
+breaks 'broken: two threads write' '!(writing)' -DBREAK_FLUSHING -DMEMORY=9
+breaks 'broken: nobody looks at the limit' 'total<=' -DBREAK_LIMIT -DMEMORY=0
+breaks 'broken: nothing is lent while the turn waits' "$hang" \
+    -DBREAK_EXCEED -DMEMORY=1 -DRETRIES=1 -DKILLS=1 $keep
+breaks 'broken: the turn waits for memory' "$hang" -DBREAK_TURN -DMEMORY=0
+breaks 'broken: the next turn is not woken' "$hang" -DBREAK_OWNER -DMEMORY=0
+breaks 'broken: nobody is woken for an item put back' "$hang" \
+    -DBREAK_PUT_BACK -DKILLS=1 -DMEMORY=12 $keep
+breaks 'broken: what a dead child was promised is lost' "$hang" \
+    -DBREAK_PROMISE -DKILLS=1 $keep
+breaks 'broken: nobody sees that no child is left' "$hang" \
+    -DBREAK_NO_CHILD -DKILLS=3 $keep
+# shellcheck disable=SC2086  # options
+{
+    breaks 'broken: it is not seen beside a reader' "$hang" \
+        -DBREAK_READER -DKILLS=2 -DCHILDREN=2 -DITEMS=2 -DRETRIES=1 $stall
+    breaks 'broken: the last item wakes main only at the end' "$hang" \
+        -DBREAK_LAST -DKILLS=3 -DITEMS=3 $stall
+    breaks 'broken: a reader without children tells nobody' "$hang" \
+        -DBREAK_TOLD -DKILLS=3 -DITEMS=3 $stall
+}
+breaks 'broken: the end of the list wakes one' "$hang" \
+    -DBREAK_LISTED -DREADY=0
+breaks 'broken: the end of the last item wakes one' "$hang" \
+    -DBREAK_BROADCAST -DRETRIES=1
+
+number=$((passed + failed))
+echo "1..$number"
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ] && [ "$number" -gt 0 ]
