@@ -106,7 +106,7 @@ holds 'without order, little memory, retries' \
     -DUNORDERED=1 -DMEMORY=3 -DRETRIES=1 -DKILLS=1 -DFAILURES=1 \
     -DKEEP_GOING=1 -DITEMS=4
 holds 'a failure or a signal aborts, deaths' \
-    -DTERM=1 -DFAILURES=1 -DKILLS=1 -DMEMORY=3
+    -DTERM=1 -DFAILURES=1 -DKILLS=1 -DMEMORY=3 -DITEMS=4
 holds 'no endless loop' -DLOOPS -DKILLS=1 -DFAILURES=1 -DRETRIES=1 \
     -DMEMORY=3 -DKEEP_GOING=1 -DITEMS=4 -DREADY=0
 holds 'no endless loop without order' -DLOOPS -DUNORDERED=1 -DKILLS=1 \
