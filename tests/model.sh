@@ -1,7 +1,8 @@
 #!/bin/sh
 #
 # model.sh - has spin check gather.pml: every order in which threads, children
-# and signals can come, for 3 children and 5 items.  Needs spin and a compiler.
+# and signals can come, for 3 children and 5 items; 3 or 4 items where 5 would
+# take too long.  Needs spin and a compiler.
 #
 #     tests/model.sh               all tests; about a minute
 #     tests/model.sh 'memory'      those whose names match: a pattern of the
