@@ -42,7 +42,7 @@ struct reader {          /* a thread's own */
     size_t got;          /* how many there are */
 };
 
-static enum { TCP, UNIX, PIPE, SHM } mode;
+static enum mode { TCP, UNIX, PIPE, SHM } mode;
 static int discard, ready; /* -d, -r */
 static int children;
 static size_t bytes;
@@ -180,7 +180,7 @@ static void options(int argc, char **argv) {
               stderr);
         exit(2);
     }
-    mode = i;
+    mode = (enum mode)i;
     children = atoi(argv[optind + 1]);
     bytes = (size_t)strtoull(argv[optind + 2], NULL, 10);
 }
@@ -222,10 +222,11 @@ int main(int argc, char **argv) {
     while (wait(NULL) > 0) continue;
     double took = now() - start;
     for (int k = 0; k < children; k++)
-        right += discard            ? readers[k].got == bytes
-                 : mode == SHM      ? check(shared + (size_t)k * bytes, seen)
-                 : readers[k].got == bytes ? check(readers[k].data, seen)
-                                           : 0;
+        if (mode == SHM)
+            right += check(shared + (size_t)k * bytes, seen);
+        else
+            right += readers[k].got == bytes &&
+                     (discard || check(readers[k].data, seen));
     if (right < children) {
         fprintf(stderr, "bare: %d of %d arrays are wrong\n", children - right,
                 children);

@@ -38,8 +38,7 @@ static int deliver(uint32_t item, const char *text, void *arg) {
 static void child(int k) {
     unsigned char byte = 0;
     if ((array = malloc((bytes / 8 + 1) * 8)) == NULL) die("hold an array");
-    for (size_t i = 0; i < bytes / 8 + 1; i++)
-        array[i] = word((uint64_t)k, i);
+    for (size_t i = 0; i < bytes / 8 + 1; i++) array[i] = word((uint64_t)k, i);
     close(s);
     close(go[1]);
     if (write(filled[1], &byte, 1) != 1 || read(go[0], &byte, 1) != 0)
@@ -93,8 +92,7 @@ int main(int argc, char **argv) {
     for (int k = 0; k < cursors; k++)
         for (size_t i = 0; all[k] == NULL || i < bytes / 8; i++) {
             uint64_t w = word((uint64_t)k, i);
-            if (all[k] != NULL && memcmp(&w, all[k] + 8 * i, 8) == 0)
-                continue;
+            if (all[k] != NULL && memcmp(&w, all[k] + 8 * i, 8) == 0) continue;
             fprintf(stderr, "cursors: array %d is missing or wrong\n", k);
             return 1;
         }

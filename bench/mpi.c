@@ -7,8 +7,9 @@
  *
  * The clock runs on rank 0, from a barrier that all pass when their arrays are
  * filled until the call has returned: starting the processes is left out, to
- * the benefit of MPI.  As counts are of type int, the unit is 8 bytes, and the
- * size is rounded down to it.  Prints seconds and MB/s, if the bytes are right.
+ * the benefit of MPI.  As counts are of type int, the unit is 8 bytes, and
+ * the size is rounded down to it.  Prints seconds and MB/s, if the bytes are
+ * right.
  */
 #include <mpi.h>
 #include <stdint.h>
