@@ -226,7 +226,7 @@ others=$(awk -v b=$(($1 - b0)) -v own="$own" \
         printf "%d", p }')
 
 cat <<END
-gather beside its peers, $rounds round$([ "$rounds" = 1 ] || echo s), interleaved
+gather beside its peers, interleaved, rounds: $rounds
 
 Machine: $cpus processors ($model), $memory,
 $(uname -s) $(uname -r) $(uname -m), $($CC --version 2>/dev/null | sed -n 1p).
