@@ -70,7 +70,7 @@ says() {
     row=$1 who=$2
     shift 2
     note "$row" "$who" "$(timeout 300 "$@" 2>"$dir/err" </dev/null |
-        sed -n 's/.*[ ,]*\([0-9]*\.[0-9]*\) s,.*/\1/p' | tail -n 1)"
+        sed -n 's/^/ /; s/.* \([0-9]*\.[0-9]*\) s,.*/\1/p' | tail -n 1)"
 }
 
 # takes ROW WHO SCRIPT: a script, timed from outside.  $gather is the program.
