@@ -267,7 +267,7 @@ static void lose(const char *name) {
 /* Writes an item's line into the ledger. */
 static void note(const struct item *item, enum state state, int value) {
     double epoch = seconds_of(CLOCK_REALTIME) - now();
-    fprintf(o.ledger, "%u\t%s\t%.3f\t%.3f\t0\t%ju\t%d\t%d",
+    fprintf(o.ledger, "%u\t%s\t%.3f\t%.3f\t0\t%ju\t%d\t%d\t",
         (unsigned)item->which,
         item->tries > 0 && !item->pid ? inet_ntoa(item->peer.sin_addr) : ":",
         item->tries > 0 ? item->began + epoch : 0, item->took,
@@ -277,8 +277,7 @@ static void note(const struct item *item, enum state state, int value) {
         char *text = substitute(*word, item->text);
         for (char *p = text; p != NULL && *p != '\0'; p++)
             if ((unsigned char)*p < ' ') *p = ' '; /* it ends a column */
-        fprintf(o.ledger, "%c%s", word == o.cmd.argv ? '\t' : ' ',
-            text != NULL ? text : "");
+        if (text) fprintf(o.ledger, word > o.cmd.argv ? " %s" : "%s", text);
         free(text);
     }
     fprintf(o.ledger, "\t%s\n", words[state]);

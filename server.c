@@ -390,9 +390,9 @@ static struct item *list_item(void) {
     struct item *item = calloc(1, sizeof(*item));
     run->reading = 1;
     if (children == 0) signals_wake(); /* for heed(), which may give up */
-    unlock();
+    if (!run->ready) unlock();
     int got = item == NULL ? -1 : run->next(item);
-    lock_main();
+    if (!run->ready) lock_main();
     while (q.over) await(&q.more);
     run->reading = 0;
     if (got <= 0) {
@@ -423,7 +423,8 @@ static int next_item(struct conn *cn) {
     if (cn->child < END) cn->wanted = NONE; /* no promise holds twice */
     while (item == NULL && (item = waiting(cn->wanted)) == NULL) {
         int more = q.open < (uint32_t)q.threads || room(sizeof(*item));
-        int last = q.waiting == 0 && (q.open == 0 || run->retries == 0);
+        int last = cn->wanted < NONE ||
+            (q.waiting == 0 && (q.open == 0 || run->retries == 0));
         if ((cn->wanted < run->given && (q.open > 0 || run->reading)) ||
             (run->listed && last)) {
             pthread_cond_signal(&q.more); /* it was not for this one */

@@ -75,7 +75,7 @@ int signals_init(void) {
     if (open_self() < 0) return -1;
     for (const int *sig = caught; *sig != 0; sig++)
         if (sig == caught || !ignored(*sig)) dispose(*sig, handler);
-    dispose(SIGPIPE, SIG_IGN);
+    dispose(SIGPIPE, SIG_IGN), dispose(SIGXFSZ, SIG_IGN);
     sigemptyset(&none);
     return sigprocmask(SIG_SETMASK, &none, NULL);
 }

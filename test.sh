@@ -370,8 +370,8 @@ $ echo >text; gather -k -j 1 {} ::: ./text nothing ./text 2>/dev/null
 try 'precedence: 1 outranks 127' <<'.'
 @ /dev/full: test -w /dev/full
 $ gather -k -l /dev/full no-such-command ::: a
-! fatal: unable to write /dev/full: No space left on device
 ! item 0: unable to execute: No such file or directory
+! fatal: unable to write /dev/full: No space left on device
 = 0 1 0 0 0 0
 ? 1
 .
@@ -453,13 +453,14 @@ try 'command line: what is wrong, and how it should be' <<'.'
 $ gather -x 2>err; echo $?; fold -s -w 70 err | sed 's/ $//'
 1
 gather: fatal: unable to understand the command line: no option -x
-gather: usage: gather [-0kquv] [-a file] [-j jobs] [-l log] [-m
-bytes] [-n cursors] [-o template] [-p port] [-r retries] [-s bytes]
-[-t seconds] [command [argument ...] [::: item ...]]
+gather: usage: gather [-0kquv] [-a file] [-b address] [-j jobs] [-l
+log] [-m bytes] [-n cursors] [-o template] [-p port] [-r retries] [-s
+bytes] [-t seconds] [command ... [::: item ...]], or gather -c
+host[:port] [-t seconds] [-w which] [command ...]
 .
 
 misuse 'no option -x' -x
-for option in a j l m n o p r s t; do
+for option in a b c j l m n o p r s t w; do
     misuse "no argument for -$option" -$option
 done
 for option in -0 '-a file' -k '-l log' '-m 1' '-o {}' '-r 1' '-t 1' -u; do
@@ -476,8 +477,44 @@ misuse '-o beside -u' -u -o '{}' echo ::: a
 misuse 'no {} in -o file' -o file echo ::: a
 misuse 'a second :::' echo ::: a ::: b
 misuse 'no command for the items after :::' ::: a
+GATHER_TOKEN=00112233445566778899aabbccddeeff
+export GATHER_TOKEN
+misuse 'no command for -b' -b 127.0.0.1
+misuse 'no command for -w' -w 1
+misuse 'a command beside -w' -w 1 echo
+misuse 'a command beside -s' -j 0 -s 1
+misuse 'no command for -c' -c 127.0.0.1:7
+misuse 'items after ::: beside -c' -c 127.0.0.1:7 echo ::: a
+for option in -0 '-a file' '-b 127.0.0.1' -k '-j 2' '-l log' '-m 1' '-n 2' \
+    '-o {}' '-p 7' -q '-r 1' '-s 1' -u -v; do
+    misuse "-c beside ${option%% *}" -c 127.0.0.1:7 "$option" echo
+done
+for n in -1 x '' 2147483647; do
+    try "command line: refuses -w '$n'" <<.
+\$ gather -c 127.0.0.1:7 -w '$n' echo
+! fatal: unable to understand $n: not a number, or out of range
+? 1
+.
+done
+for port in no-such-service 65536 0 ''; do
+    try "command line: refuses -c 'host:$port'" <<.
+\$ gather -c 'host:$port' echo
+! fatal: unable to find the port of host:$port: no such service
+? 1
+.
+done
+for token in '' 0 00112233445566778899aabbccddeef \
+    00112233445566778899aabbccddeeff0 0011223344556677x899aabbccddeeff; do
+    GATHER_TOKEN=$token
+    for arguments in '-b 127.0.0.1' '-j 0' '-c 127.0.0.1:7'; do
+        misuse 'no GATHER_TOKEN of 32 hex digits for -b, -c or -j 0' \
+            "$arguments" echo
+    done
+done
+unset GATHER_TOKEN
+misuse 'no GATHER_TOKEN of 32 hex digits for -b, -c or -j 0' -j 0 echo
 
-for n in 0 -1 '' 12x x 1.5 +1 ' 1' '1 ' 0x10 1e3 1k 1000001 \
+for n in -1 '' 12x x 1.5 +1 ' 1' '1 ' 0x10 1e3 1k 1000001 \
     18446744073709551617 9999999999999999999999; do
     refuse "$n: not a number, or out of range" -j "$n"
 done
@@ -1757,6 +1794,263 @@ b
 ? 1
 .
 
+# --- Clients from elsewhere
+
+GATHER_TOKEN=00112233445566778899aabbccddeeff # a secret, but for tests
+export GATHER_TOKEN
+
+# port: waits until the server that writes ./err has told its port; says it.
+port() {
+    till grep -qs ' port [0-9]' err
+    sed -n 's/.* port \([0-9][0-9]*\)$/\1/p' err | sed 1q
+}
+
+try '-b, -c: clients from elsewhere run the items, which come in order' <<'.'
+$ lines 9 item >list
+$ gather -b 127.0.0.1 -p 0 -j 0 -a list >out 2>err & p=$(port)
+$ gather -c 127.0.0.1:$p echo got & gather -c localhost:$p echo got; echo $?
+$ wait; cat out; digits <err
+0
+got item 1
+got item 2
+got item 3
+got item 4
+got item 5
+got item 6
+got item 7
+got item 8
+got item 9
+gather: waiting for clients on N.N.N.N port N
+.
+
+try '-b: local children run items, too' <<'.'
+$ watched gather -v -b 127.0.0.1 -p 0 -j 1 sh -c 'echo local $1; : >$1
+$     till test -e elsewhere' - ::: a b c 2>err >out & p=$(port)
+$ till test -e a; gather -c 127.0.0.1:$p sh -c 'test $1 = c && : >elsewhere
+$     echo remote $1' -; echo $?; wait; cat out
+0
+local a
+remote b
+remote c
+.
+
+try '-j 0: alone it waits on the loopback interface' <<'.'
+$ gather -p 0 -j 0 -n 1 2>err & p=$(port)
+$ gather -c 127.0.0.1:$p echo here >/dev/null; wait; digits <err
+here 0
+gather: waiting for clients on N.N.N.N port N
+.
+
+try '-j 0: an empty list waits for nobody' <<'.'
+$ gather -p 0 -j 0 -n 0; gather -p 0 -j 0 :::; gather -b 127.0.0.1 echo :::
+.
+
+try '-b: an address that is not here' <<'.'
+$ gather -b 192.0.2.1 -p 0 echo ::: a 2>&1 | sed 's/: Cannot.*/: reason/'
+gather: fatal: unable to listen on 192.0.2.1 port 0: reason
+.
+
+try '-b: a host that nobody knows' <<'.'
+$ gather -b no-such-host.invalid -p 0 echo ::: a
+! fatal: unable to listen on no-such-host.invalid port 0: no such host
+? 1
+.
+
+try '-c: a host that nobody knows' <<'.'
+$ gather -c no-such-host.invalid:7 echo
+! fatal: unable to connect to no-such-host.invalid port 7: no such host
+? 1
+.
+
+try '-c: waits for the server to come' <<'.'
+$ gather -v -p 0 true ::: a 2>err; p=$(port); rm err
+$ gather -c 127.0.0.1:$p echo late & sleep $second
+$ gather -b 127.0.0.1 -p $p -j 0 ::: a 2>/dev/null; wait
+late a
+.
+
+try '-c: a signal ends it while it waits for the server' <<'.'
+$ gather -v -p 0 true ::: a 2>err; p=$(port)
+$ (sleep 1; kill -TERM $(cat pid)) &
+$ watched sh -c 'echo $$ >pid; exec gather -c 127.0.0.1:'$p' true' 2>got
+$ echo $?; digits <got
+143
+gather: fatal: unable to connect to N.N.N.N port N: Connection refused
+.
+
+try '-c: a wrong token is refused' <<'.'
+$ gather -k -p 0 -j 0 ::: a >out 2>err & p=$(port)
+$ (GATHER_TOKEN=ffffffffffffffffffffffffffffffff
+$     gather -c 127.0.0.1:$p echo bad; echo $?)
+$ gather -c 127.0.0.1:$p echo good; wait; cat out; sed 1d err
+1
+good a
+gather: warning: refused a stranger: wrong token
+! fatal: the connection is lost
+.
+
+try '-c: the token is in no environment of a command, and in no argument' <<'.'
+$ gather -b 127.0.0.1 -p 0 -j 1 sh -c 'env; ps -A -o args' - ::: a b c \
+$     >out 2>err
+$ grep -c $GATHER_TOKEN out err
+out:0
+err:0
+? 1
+.
+
+try '-c: how a command ended is for the server to report' <<'.'
+$ gather -k -p 0 -j 0 -l log ::: a b c 2>err >out & p=$(port)
+$ gather -c 127.0.0.1:$p sh -c 'case $1 in a) exit 3 ;; b) kill -KILL $$
+$     esac' -; echo $?; wait $!; echo $?; row 2; row 3; row 4; sed 1d err
+0
+125
+0|127.0.0.1|0|0|3|0|a|failed
+1|127.0.0.1|0|0|-1|9|b|killed
+2|127.0.0.1|0|0|0|0|c|complete
+gather: item 0: exit 3
+gather: item 1: signal 9
+gather: 1 complete, 1 failed, 1 killed, 0 timeout, 0 incomplete, 0 unstarted
+.
+
+try '-c -t: the client ends what takes too long' <<'.'
+$ gather -k -p 0 -j 0 ::: 60 0 >out 2>err & p=$(port)
+$ gather -c 127.0.0.1:$p -t 0.2 sleep; echo $?; wait $!; echo $?; sed 1d err
+0
+124
+gather: item 0: timed out
+gather: 1 complete, 0 failed, 0 killed, 1 timeout, 0 incomplete, 0 unstarted
+.
+
+try '-t: the server gives up on a client from elsewhere' <<'.'
+$ gather -k -p 0 -j 0 -t 0.2 ::: 60 0 >out 2>err & p=$(port)
+$ gather -c 127.0.0.1:$p sleep; echo $?; gather -c 127.0.0.1:$p sleep
+$ echo $?; wait $!; echo $?; sed 1d err
+1
+0
+124
+gather: item 0: timed out
+gather: 1 complete, 0 failed, 0 killed, 1 timeout, 0 incomplete, 0 unstarted
+! fatal: the connection is lost
+.
+
+try '-c: a client that disappears fails its item' <<'.'
+$ gather -p 0 -j 0 -l log -n 1 2>err & p=$(port)
+$ gather -c 127.0.0.1:$p sh -c 'kill -KILL $PPID' 2>/dev/null
+$ wait $!; echo $?; row 2; sed 1d err
+123
+0|127.0.0.1|0|0|-1|0||incomplete
+gather: item 0: incomplete: its client went away after 0 bytes
+gather: 0 complete, 0 failed, 0 killed, 0 timeout, 1 incomplete, 0 unstarted
+.
+
+try '-c, -r: the next client takes what another has lost' <<'.'
+$ gather -r 1 -p 0 -j 0 ::: a b 2>err >out & p=$(port)
+$ gather -c 127.0.0.1:$p sh -c 'echo lost; kill -KILL $PPID' 2>/dev/null
+$ gather -c 127.0.0.1:$p echo found; wait; cat out; sed 1d err | digits
+found a
+found b
+gather: item N: incomplete: its client went away after N bytes, trying again
+.
+
+try '-c: a server that ends early ends its clients and their commands' <<'.'
+$ gather -p 0 -j 0 ::: a b 2>err & p=$(port)
+$ gather -c 127.0.0.1:$p sh -c ': >b; exec sleep 60' - b & c=$!
+$ till test -e b; gather -c 127.0.0.1:$p false; wait $c; echo $?
+$ sed '1d; s/item [01]/item N/' err
+1
+gather: item N: exit 1
+gather: 0 complete, 1 failed, 0 killed, 0 timeout, 1 incomplete, 0 unstarted
+! fatal: the connection is lost
+! fatal: the connection is lost
+.
+
+try '-c: a server that is killed ends its clients and their commands' <<'.'
+$ watched gather -p 0 -j 0 ::: a 2>err & p=$(port)
+$ gather -c 127.0.0.1:$p sh -c ': >up; exec sleep 60' - & c=$!
+$ till test -e up; kill -KILL $(ps -A -o pid= -o args= | awk '
+$     $2 ~ /gather$/ && / -p 0 -j 0 ::: a$/ { print $1 }'); wait $c; echo $?
+1
+! fatal: the connection is lost
+.
+
+try '-c: a signal ends the command, then the client dies of it' <<'.'
+$ gather -p 0 -j 0 ::: a 2>err & p=$(port)
+$ watched gather -c 127.0.0.1:$p sh -c 'trap "echo TERM >got; exit" TERM
+$     kill -INT $G; while :; do sleep 1; done' -; echo $?; wait; cat got
+130
+TERM
+.
+
+try '-w: delivers standard input as that item, in any order' <<'.'
+$ gather -p 0 -j 0 -n 3 >out 2>err & p=$(port)
+$ for w in 2 1 0; do echo "item $w" | gather -c 127.0.0.1:$p -w $w; done
+$ wait; cat out
+item 0
+item 1
+item 2
+.
+
+try '-w: a command runs for that item' <<'.'
+$ gather -p 0 -j 0 ::: a b >out 2>err & p=$(port)
+$ gather -c 127.0.0.1:$p -w 1 sh -c 'echo $GATHER_WHICH $1' -
+$ gather -c 127.0.0.1:$p -w 0 sh -c 'echo $GATHER_WHICH $1' -
+$ wait; cat out
+0 a
+1 b
+.
+
+try '-w: an item that is taken, or does not exist, is not to be had' <<'.'
+$ gather -p 0 -j 0 -n 2 >out 2>err & p=$(port)
+$ for w in 0 0 7; do echo $w | gather -c 127.0.0.1:$p -w $w; echo $?; done
+$ echo 1 | gather -c 127.0.0.1:$p -w 1; wait; cat out
+0
+1
+1
+0
+1
+! fatal: item 0 is not to be had
+! fatal: item 7 is not to be had
+.
+
+try '-w, -r: an item that was lost can be delivered again' <<'.'
+$ gather -r 1 -p 0 -j 0 -n 1 >out 2>err & p=$(port)
+$ gather -c 127.0.0.1:$p -w 0 sh -c 'kill -KILL $PPID' 2>/dev/null
+$ echo again | gather -c 127.0.0.1:$p -w 0; wait; cat out
+again
+.
+
+try '-w: beside clients that take any item' <<'.'
+$ gather -p 0 -j 0 -n 4 >out 2>err & p=$(port)
+$ echo wanted | gather -c 127.0.0.1:$p -w 2
+$ gather -c 127.0.0.1:$p sh -c 'echo any'; wait; cat out
+any
+any
+wanted
+any
+.
+
+try '-b, -m 0: no memory for what waits does not stop the clients' <<'.'
+$ gather -m 0 -p 0 -j 0 -n 6 >out 2>err & p=$(port)
+$ for i in 1 2 3; do gather -c 127.0.0.1:$p sh -c 'lines 9999 {}' & done
+$ wait; count <out
+59994
+.
+
+try '-b: with -o, -u and a ledger' <<'.'
+$ gather -o 'f{}' -p 0 -j 0 -l log -n 2 2>err & p=$(port)
+$ gather -c 127.0.0.1:$p echo; wait; cat f0 f1; row 2; row 3
+$ rm err; gather -u -p 0 -j 0 -n 2 2>err >out & p=$(port)
+$ gather -c 127.0.0.1:$p echo; wait; sort out
+0
+1
+0|127.0.0.1|0|2|0|0||complete
+1|127.0.0.1|0|2|0|0||complete
+0
+1
+.
+
+unset GATHER_TOKEN
+
 # --- Deaths and other accidents
 
 try 'accident: a child is killed while its command runs' <<'.'
@@ -1791,13 +2085,6 @@ a
 b
 c
 2
-.
-
-try 'accident: a child was unable to do its work' <<'.'
-$ watched gather sh -c 'kill -USR1 $G; exec sleep 60' ::: a
-! fatal: unable to go on: a child was unable to do its work
-= 0 0 0 0 1 0
-? 1
 .
 
 try 'accident: all children are killed' <<'.'
