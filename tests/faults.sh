@@ -187,13 +187,16 @@ function take(text, i, head) {
 
 BEGIN {
     at = last = -1
+    failure = "^item [0-9]+: (exit [0-9]+|signal [0-9]+|timed out|" \
+        "unable to execute: .*|incomplete: its client went away after " \
+        "[0-9]+ bytes)(, trying again)?$"
     while ((getline text < "err") > 0) {
         sub(/^gather: /, "", text)
         if (text ~ /^fatal: /) {
             fatal = 1
             if (text ~ /unable to (write|create) log/) no_log = 1
             if (text ~ /unable to (take|hold an) item/) torn = 1
-        } else if (text ~ /^item [0-9]+: (exit [0-9]+|signal [0-9]+|timed out|unable to execute: .*|incomplete: its client went away after [0-9]+ bytes)(, trying again)?$/) {
+        } else if (text ~ failure) {
             split(text, word, "[ :]+")
             why[word[2]] = text
         } else if (text ~ /^[0-9]+ complete, .* unstarted$/)
@@ -979,7 +982,7 @@ i=0
 while [ "$i" -lt "$rounds" ]; do
     to=$((i + 20))
     [ "$to" -lt "$rounds" ] || to=$rounds
-    t "random: rounds $i to $((to - 1))" rounds $i $to
+    t "random: rounds $i to $((to - 1))" rounds "$i" "$to"
     i=$to
 done
 

@@ -192,7 +192,9 @@ static int noisy(void) {
     struct timespec t = {0, 1000 * (long)(noise > 0 ? dice(2000) : 0)};
     if (!ready || noise == 0 || dice(1000) >= noise) return 0;
     if (dice(2) > 0) return 1;
+    int error = errno;
     nanosleep(&t, NULL);
+    errno = error;
     return 0;
 }
 
