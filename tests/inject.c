@@ -15,7 +15,9 @@
  *              n counts bytes, from 0: exactly so many go before the signal.
  *   n          the n-th such call of the process; with + also all after it
  *   how        an error's number, else a fitting one is taken; or KILL, STOP,
- *              SEGV, TERM: the signal that the process sends to itself
+ *              SEGV, TERM: the signal that the process sends to itself; or
+ *              LATE: 30 ms pass before the call.  Several plans for one call
+ *              are carried out one after the other.
  * INJECT_NOISE seed:permille: so many calls in a thousand are interrupted
  *              (EINTR), transfer less than they might, wake up for nothing, or
  *              are late by up to 2 ms.  Nothing of that is an error.
@@ -47,7 +49,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PLANS 8 /* at most */
+#define LATE (-1) /* no signal: the call is made later */
+#define PLANS 8   /* at most */
 
 /* Plain calls, which return -1 or NULL with errno set: what they return, the
  * name, the error that fits, whether noise may interrupt it; parameters. */
@@ -78,9 +81,10 @@
 #define OTHERS                                                                \
     Y(fork)                                                                   \
     Y(thread)                                                                 \
-    Y(memory) Y(open) Y(read) Y(write) Y(recv) Y(send) Y(connect) Y(close)    \
-        Y(fclose) Y(wait) Y(gethostbyname) Y(getservbyname) Y(got) Y(sent)    \
-            Y(wrote)
+    Y(memory)                                                                 \
+    Y(open)                                                                   \
+    Y(read) Y(write) Y(recv) Y(send) Y(connect) Y(close) Y(fclose) Y(wait)    \
+        Y(gethostbyname) Y(getservbyname) Y(got) Y(sent) Y(wrote)
 #define X(type, name, error, may_wait, params, args) Y(name)
 #define Y(name) N_##name,
 enum call { OTHERS CALLS NUMBER };
@@ -105,7 +109,8 @@ static int forked;             /* children of this process so far */
 static unsigned long seed;     /* of noise */
 static unsigned noise;         /* permille */
 static int resolving;          /* memory does not fail meanwhile */
-static int ready;              /* the following are set */
+static const struct timespec late = {0, 30000000}, later = {0, 45000000};
+static int ready; /* the following are set */
 
 static pid_t (*next_fork)(void);
 static struct hostent *(*next_host)(const char *);
@@ -145,6 +150,7 @@ static void plan(const char *text) {
              : strcmp(how, "STOP") == 0 ? SIGSTOP
              : strcmp(how, "SEGV") == 0 ? SIGSEGV
              : strcmp(how, "TERM") == 0 ? SIGTERM
+             : strcmp(how, "LATE") == 0 ? LATE
                                         : 0;
     p->error = atoi(how);
     planned++;
@@ -225,8 +231,12 @@ static int fails(enum call call, int fitting) {
         if (p->call != call || !meant(p) || n < p->n || (n > p->n && !p->on))
             continue;
         note(p, n);
-        if (p->sig != 0) raise(p->sig);
-        if (p->sig == 0) result = p->error ? p->error : fitting;
+        if (p->sig == LATE)
+            nanosleep(&late, NULL);
+        else if (p->sig != 0)
+            raise(p->sig);
+        else
+            result = p->error ? p->error : fitting;
     }
     errno = error;
     return result;
@@ -365,12 +375,16 @@ int connect(int a, __CONST_SOCKADDR_ARG b, socklen_t n) {
     return -1;
 }
 
+/* One that does not wait cannot be interrupted: it returns 45 ms late. */
 pid_t waitpid(pid_t a, int *b, int flags) {
     int e = fails(N_wait, EINTR);
     if (e == 0 && !(flags & WNOHANG) && noisy()) e = EINTR;
     pid_t pid = e && !(flags & WNOHANG) ? -1 : next_waitpid(a, b, flags);
     if (pid < 0 && e != 0) errno = e;
+    int error = errno;
+    if (e != 0 && (flags & WNOHANG)) nanosleep(&later, NULL);
     noisy(); /* another one may end meanwhile */
+    errno = error;
     return pid;
 }
 
