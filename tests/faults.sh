@@ -934,8 +934,8 @@ round() {
     state=$1
     pick 7
     plan=''
-    for i in 1 2 3 4 5 6; do
-        [ $i -gt "$r" ] || {
+    for part in 1 2 3 4 5 6; do
+        [ "$part" -gt "$r" ] || {
             set -- "$r"
             trouble
             r=$1 plan=$plan,$word
