@@ -968,9 +968,8 @@ round() {
     : "${plan:=fork:fork:99}"
     g "$@" seq -f %07.0f "{}$zeros" "{}$nines"
     dead='' signal=0
-    case $status in
-    137 | 139) dead=1 signal=$((status - 128)) ;;
-    141) signal=13 ;;
+    case $status,$plan in # no other death of gather's own is planned
+    137,*parent:*:KILL*) dead=1 signal=9 ;;
     esac
     judged
     plan='' noise='' dead='' signal=0

@@ -83,7 +83,8 @@
     Y(thread)                                                                 \
     Y(memory)                                                                 \
     Y(open)                                                                   \
-    Y(read) Y(write) Y(recv) Y(send) Y(connect) Y(close) Y(fclose) Y(wait)    \
+    Y(read)                                                                   \
+    Y(write) Y(recv) Y(send) Y(connect) Y(close) Y(fclose) Y(wait)            \
         Y(gethostbyname) Y(getservbyname) Y(got) Y(sent) Y(wrote)
 #define X(type, name, error, may_wait, params, args) Y(name)
 #define Y(name) N_##name,
