@@ -78,14 +78,12 @@
     X(FILE *, fopen, EMFILE, 0, (const char *a, const char *b), (a, b))
 
 /* The calls by number, first those that CALLS does not define. */
-#define OTHERS                                                                \
-    Y(fork)                                                                   \
-    Y(thread)                                                                 \
-    Y(memory)                                                                 \
-    Y(open)                                                                   \
-    Y(read)                                                                   \
-    Y(write) Y(recv) Y(send) Y(connect) Y(close) Y(fclose) Y(wait)            \
-        Y(gethostbyname) Y(getservbyname) Y(got) Y(sent) Y(wrote)
+/* clang-format off */
+#define OTHERS                                                              \
+    Y(fork) Y(thread) Y(memory) Y(open) Y(read) Y(write) Y(recv) Y(send)    \
+    Y(connect) Y(close) Y(fclose) Y(wait) Y(gethostbyname) Y(getservbyname) \
+    Y(got) Y(sent) Y(wrote)
+/* clang-format on */
 #define X(type, name, error, may_wait, params, args) Y(name)
 #define Y(name) N_##name,
 enum call { OTHERS CALLS NUMBER };
