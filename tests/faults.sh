@@ -1,0 +1,1002 @@
+#!/bin/sh
+#
+# faults.sh - deaths and shortages: nothing hangs, nothing is lost, nobody is
+# left behind.
+#
+#     tests/faults.sh               all tests, with 200 random rounds
+#     tests/faults.sh 1000          with so many of them
+#     tests/faults.sh 0 'real'      those whose names match: a pattern of the
+#                                   shell, found anywhere in the name
+#     SEED=7 tests/faults.sh        the same random numbers as last time, when
+#                                   that printed `# seed 7`
+#     GATHER=/path/to/gather tests/faults.sh     tests another binary, which
+#                                   must not have a sanitizer: see inject.c
+#     DEADLINE=100 tests/faults.sh               gives each run so many seconds
+#                                   (20)
+#
+# Every run of gather is a child of reap, which see: its deadline, then 3
+# seconds for whatever it has started, in whichever session.  `judge` compares
+# status, messages, ledger and output with each other and with what they should
+# be.  A run that is wrong is shown with the line that repeats it:
+#
+#     INJECT=child0:sent:36:KILL INJECT_NOISE=7:50 gather ...
+#
+# for inject.so, made of inject.c, as LD_PRELOAD.  Which thread or process
+# comes first nobody can repeat, so a run may differ from the one before it.
+#
+# What test.sh proves already is not here: its tests `accident: ...`,
+# `output: full...`, `descriptors: ...`, `jobs: ... few descriptors`,
+# `death by ...`, `time: ...`, `signals: ...` and `command: CHLD ...`.
+#
+# Some tests need to be root, and Linux's namespaces.  Output is TAP.  The last
+# line is `N passed, N failed`, then `, N skipped` if some were; the exit
+# status is 0 if none failed.
+
+LC_ALL=C
+export LC_ALL
+unset GATHER_ITEM GATHER_WHICH GATHER_TOKEN CDPATH ENV
+unset INJECT INJECT_NOISE INJECT_LOG LD_PRELOAD
+umask 022
+
+rounds=${1:-200}
+pattern=${2-}
+: "${SEED:=$(date +%s)}" "${DEADLINE:=20}" "${CC:=cc}"
+here=$(cd "$(dirname "$0")/.." && pwd) || exit 1
+: "${GATHER:=$here/gather}"
+if [ ! -x "$GATHER" ] || [ -d "$GATHER" ]; then
+    echo "Bail out! There is no $GATHER: say make first."
+    exit 1
+fi
+if [ ! -r /proc/$$/task/$$/children ] || ! command -v "$CC" >/dev/null; then
+    echo '1..0 # SKIP no children in /proc, or no compiler'
+    exit 0
+fi
+
+if [ -z "$FAULTS_MOUNTS" ] && unshare -m true 2>/dev/null; then
+    FAULTS_MOUNTS=private # what is mounted here goes with this process
+    export FAULTS_MOUNTS
+    exec unshare -m sh "$0" "$@"
+fi
+dir=${TMPDIR:-/tmp}/gather-faults.$$
+mkdir "$dir" "$dir/work" "$dir/bin" || exit 1
+dir=$(cd "$dir" && pwd)
+trap 'cd /; rm -rf "$dir"' 0
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+cp "$GATHER" "$dir/bin/gather" # others than root shall reach it
+"$CC" -std=c99 -o "$dir/bin/reap" "$here/tests/reap.c" &&
+    "$CC" -std=c99 -shared -fPIC -o "$dir/inject.so" "$here/tests/inject.c" \
+        -ldl -lpthread || exit 1
+PATH=$dir/bin:$PATH
+export PATH
+cd "$dir/work" || exit 1
+began=$(date +%s)
+echo "# seed $SEED"
+
+# --- The machinery
+
+passed=0 failed=0 skipped=0 number=0 runs=0
+
+# t NAME COMMAND: a test; it is passed if the command says nothing.  If `lack`
+# is set, it is skipped, as there is none of that.
+t() {
+    name=$1
+    shift
+    # shellcheck disable=SC2254 # it is a pattern
+    case $name in
+    *$pattern*) ;;
+    *) return ;;
+    esac
+    number=$((number + 1))
+    if [ -n "$lack" ]; then
+        skipped=$((skipped + 1))
+        echo "ok $number - $name # SKIP no $lack"
+        return
+    fi
+    "$@" >"$dir/wrong" 2>&1
+    if [ -s "$dir/wrong" ]; then
+        failed=$((failed + 1))
+        echo "not ok $number - $name"
+        sed -n -e '1,40s/^/# /p' "$dir/wrong"
+    else
+        passed=$((passed + 1))
+        echo "ok $number - $name"
+    fi
+}
+lack=''
+
+# is WHAT EXPECTED GOT: says so if these are different.
+is() {
+    [ "$2" = "$3" ] || echo "$1: expected $2, got $3"
+}
+
+# clear: makes the directory empty, in which gather runs.
+clear() {
+    rm -rf "$dir/work" "$dir/fired" && mkdir -m 777 "$dir/work" &&
+        cd "$dir/work" || exit 1
+}
+
+# g ARGUMENTS: runs gather in it, by the plans of `plan`, with the noise of
+# `noise`, below `under`, a command; sets `status`.  `input` is its standard
+# input, `reaping` are options of reap.
+g() {
+    clear
+    runs=$((runs + 1))
+    # shellcheck disable=SC2086 # words
+    INJECT=$plan INJECT_NOISE=$noise INJECT_LOG=$dir/fired \
+        reap ${plan:+-l "$dir/inject.so"} -s "$DEADLINE" $reaping \
+        "$dir/report" $under "$dir/bin/gather" "$@" >out 2>err <"$input"
+    status=$?
+    args=$*
+}
+plan='' noise='' under='' reaping='' input=/dev/null
+
+# fired: has a plan come to pass?
+fired() {
+    [ -s "$dir/fired" ]
+}
+
+# wrong: shows what it reads, if anything, and the run to which it applies.
+wrong() {
+    [ ! -s "$dir/bad" ] && return
+    echo "INJECT=$plan INJECT_NOISE=$noise $under gather $args: $status"
+    sed 20q "$dir/bad"
+    if [ -s err ]; then
+        echo "standard error:"
+        sed 9q err
+    fi
+}
+
+# The judge.  Items of the tests are lines of 7 digits, `lines` for each: item
+# 0 begins with 0000000, item 1 with the number of lines, and so on.
+#   items, lines    as they are
+#   mode            out: standard output; files: f0, f1, ...; table: the
+#                   demonstration
+#   any             items may be in any order (-u); keep: holes may be (-k)
+#   dead            gather has been killed: only what is there is judged
+#   pulled          the list is a file: if an item of it is lost for lack of
+#                   memory, so are those behind it
+cat >"$dir/judge" <<'.'
+function bad(text) { print text }
+function state_of(i) { return (i in state) ? state[i] : "absent" }
+
+# One line of the output; its first part may be the rest of a cut line.
+function take(text, i, head) {
+    if (length(text) > 7) {
+        head = substr(text, 1, length(text) - 7)
+        text = substr(text, length(text) - 6)
+        if (substr(sprintf("%07d", last + 1), 1, length(head)) != head)
+            bad("output: " head text " after " last)
+    }
+    if (text !~ /^[0-9][0-9]*$/) {
+        bad("output: " text " after " last)
+    } else if (length(text) == 7) {
+        i = int(text / lines)
+        if (text % lines == 0) {
+            if (i in got) bad("output: item " i " twice")
+            if (!any && i < at) bad("output: item " i " after " at)
+            if (at >= 0 && got[at] < lines) cut[at] = 1
+            at = i
+        } else if (text + 0 != last + 1)
+            bad("output: " text " after " last)
+        got[i]++
+        last = text + 0
+    }
+}
+
+BEGIN {
+    at = last = -1
+    failure = "^item [0-9]+: (exit [0-9]+|signal [0-9]+|timed out|" \
+        "unable to execute: .*|incomplete: its client went away after " \
+        "[0-9]+ bytes)(, trying again)?$"
+    while ((getline text < "err") > 0) {
+        sub(/^gather: /, "", text)
+        if (text ~ /^fatal: /) {
+            fatal = 1
+            if (text ~ /unable to (write|create) log/) no_log = 1
+            if (text ~ /unable to (take|hold an) item/) torn = 1
+        } else if (text ~ failure) {
+            split(text, word, "[ :]+")
+            why[word[2]] = text
+        } else if (text ~ /^[0-9]+ complete, .* unstarted$/)
+            closing = text
+        else if (text !~ /^warning: ./)
+            bad("message: " text)
+    }
+    while (!no_log && mode != "table" && (getline text < "log") > 0) {
+        n = split(text, field, "\t")
+        if (n != 10) {
+            if (!dead) bad("ledger: " text)
+            continue
+        }
+        if (field[1] == "Seq") continue
+        if (field[1] in state) bad("ledger: item " field[1] " twice")
+        state[field[1]] = field[10]
+        value[field[1]] = field[7]
+        count[field[10]]++
+        known++
+        if (field[10] == "complete" && field[6] != lines * 8)
+            bad("ledger: item " field[1] ": " field[6] " bytes")
+    }
+    if (mode == "out")
+        while ((getline text < "out") > 0) take(text)
+    for (i in cut)
+        if (!keep && !any) bad("output: item " i " is cut before " at)
+    if (mode == "files")
+        for (i = 0; i < items; i++) {
+            file = "f" i
+            while ((getline text < file) > 0)
+                if (text != sprintf("%07d", i * lines + got[i]++))
+                    bad(file ": " text)
+            if (i in got && got[i] != lines) bad(file ": " got[i] " lines")
+            if (i in got && !dead && !no_log && state_of(i) != "complete")
+                bad(file ": item is " state_of(i))
+        }
+    for (i in state)
+        if (state[i] == "complete" && got[i] != lines && status != 141)
+            bad("item " i " is complete with " got[i] + 0 " lines")
+    if (mode == "table") {
+        while ((getline text < "out") > 0) total = text
+        right = index(total, items " of " items " cursors complete") == 1
+        if (right != (status == 0) && !dead && !fatal)
+            bad("table: " total)
+        if (status == 0 && !right) bad("table: " total)
+    }
+    if (dead) exit
+    if (mode == "table") {
+        for (i in why) if (why[i] !~ /again$/) failed = 1
+        want = fatal ? 1 : failed ? 123 : 0
+        if (failed && why[0] why[1] why[2] why[3] why[4] ~ /execute/)
+            want = status == 127 ? 127 : 126
+    } else if (!no_log) {
+        for (i in state) {
+            s = state[i]
+            w = s == "complete" || s == "unstarted" ? 0 : \
+                s == "timeout" ? 124 : s == "killed" ? 125 : \
+                why[i] ~ /unable to execute/ ? value[i] : 123
+            rank = index("0    123  125  124  126  127  ", w " ")
+            if (rank > best) {
+                best = rank
+                want = w
+            }
+            if (s != "complete") lost++
+            if ((s == "failed" || s == "killed" || s == "timeout") &&
+                !(i in why))
+                bad("item " i " is " s " without a message")
+        }
+        if (fatal) want = 1
+        for (i = 0; i < items && known > 0; i++)
+            if (!(i in state) && !(torn && pulled)) bad("ledger: no item " i)
+        text = count["complete"] + 0 " complete, " count["failed"] + 0 \
+            " failed, " count["killed"] + 0 " killed, " \
+            count["timeout"] + 0 " timeout, " count["incomplete"] + 0 \
+            " incomplete, " count["unstarted"] + 0 " unstarted"
+        if (lost && text != closing || !lost && closing)
+            bad("closing line: " closing ", not " text)
+        if (status == 0 && known != items) bad("ledger: " known " lines")
+    } else
+        want = 1
+    if (status < 128 && status != want + 0) bad("status, not " want + 0)
+    if (status >= 128 && status != signal + 128) bad("status")
+}
+.
+
+# judged: judges the latest run, and shows it if it is wrong.
+judged() {
+    {
+        cat "$dir/report"
+        awk -v items="$items" -v lines="$lines" -v mode="$mode" \
+            -v any="$any" -v keep="$keep" -v dead="$dead" \
+            -v pulled="$pulled" \
+            -v status="$status" -v signal="$signal" -f "$dir/judge"
+        for part in *.part; do
+            [ ! -e "$part" ] || [ -n "$dead" ] || echo "left: $part"
+        done
+    } >"$dir/bad" 2>&1
+    wrong
+}
+any=0 keep=0 dead='' signal=0 pulled=0
+
+# scene NAME: a run of that kind.
+scene() {
+    mode=out any=0 keep=0 items=4 lines=1000 pulled=0
+    case $1 in
+    demonstration)
+        mode=table items=5
+        g -n 5 -j 2 -s 40000
+        ;;
+    ordered)
+        g -l log -n 4 -j 2 seq -f %07.0f {}000 {}999
+        ;;
+    unordered)
+        any=1 lines=10000
+        g -l log -u -m 0 -n 4 -j 2 seq -f %07.0f {}0000 {}9999
+        ;;
+    files)
+        mode=files
+        g -l log -o 'f{}' -n 4 -j 2 seq -f %07.0f {}000 {}999
+        ;;
+    retries)
+        keep=1 input=$dir/list pulled=1
+        g -l log -r 1 -k -j 2 seq -f %07.0f {}000 {}999
+        input=/dev/null
+        ;;
+    esac
+}
+printf '%s\n' 0 1 2 3 >"$dir/list"
+
+# --- The n-th call fails, for every n until the run succeeds
+
+# sweep WHO CALL HOW SCENE...: with plans who:call:1how, who:call:2how, ...
+# until two in a row have not come to pass.
+sweep() {
+    who=$1 call=$2 how=$3
+    shift 3
+    for scene; do
+        n=0 missed=0 wrongs=0
+        while [ $missed -lt 2 ] && [ $wrongs -lt 3 ]; do
+            n=$((n + 1))
+            plan=$who:$call:$n$how
+            scene "$scene"
+            judged
+            [ ! -s "$dir/bad" ] || wrongs=$((wrongs + 1))
+            if fired; then missed=0; else missed=$((missed + 1)); fi
+        done
+        total=$((total + n))
+    done
+    plan=''
+}
+
+noise=$SEED:30 total=0
+for call in fork thread memory open read write recv send connect close \
+    fclose wait socket bind listen getsockname setsockopt accept poll pipe \
+    rename setrlimit fflush fopen gethostbyname getservbyname; do
+    t "injector: parent, every $call fails once" sweep parent $call '' \
+        demonstration ordered unordered files retries
+done
+for call in fork memory open read write recv send connect close wait socket \
+    setsockopt poll pipe setrlimit gethostbyname; do
+    t "injector: child, every $call fails once" sweep child $call '' \
+        demonstration ordered retries
+    t "injector: one child, every $call fails once" sweep child1 $call '' \
+        ordered files
+done
+for call in open close dup2 memory setenv execvp; do
+    t "injector: before exec, every $call fails once" sweep fork $call '' \
+        ordered retries
+done
+noise=''
+
+# --- Deaths of children
+
+# dies SIGNAL LOST PLAN: a child with number 0 gets the signal at that moment,
+# which loses its item (1) or does not (0), or perhaps (x); unless -r runs it
+# again.  Then two do at once, then all.  A child that is stopped is continued.
+dies() {
+    sig=$1 lost=$2
+    set -- "$3:$sig"
+    plan=child0:$1 keep=1
+    g -k -l log -n 6 -j 2 seq -f %07.0f {}00 {}99
+    judged
+    fired || echo 'nobody was hit'
+    case $sig$lost in
+    STOP?) is status 0 $status ;;
+    *0) is 'status, child 0' 0 $status ;;
+    *1) is 'status, child 0' 123 $status ;;
+    esac
+    plan=child0:$1 keep=0
+    g -r 1 -l log -n 6 -j 2 seq -f %07.0f {}00 {}99
+    judged
+    is 'status, child 0, -r' 0 $status
+    plan=child0:$1,child1:$1
+    g -r 2 -l log -n 6 -j 3 seq -f %07.0f {}00 {}99
+    judged
+    is 'status, two at once' 0 $status
+    plan=child:$1
+    g -r 9 -l log -n 6 -j 3 seq -f %07.0f {}00 {}99
+    judged
+    if [ "$sig" = STOP ]; then
+        is 'status, all' 0 $status
+    else
+        is 'status, all' 1 $status
+        grep -q 'unable to go on: no child is left' err || cat err
+    fi
+    plan=''
+}
+
+# The items are of 800 bytes, so their data are one message.  An opening has
+# 28 bytes, a header 8, an end 20; a reply 8 and those of the text, here 1.
+mode=out any=0 items=6 lines=100
+for sig in KILL STOP SEGV; do
+    while read -r lost plan name; do
+        t "child, $sig: $name" dies $sig "$lost" "$plan" </dev/null
+    done <<'.'
+0 connect:1 before it connects
+0 sent:0 before its opening
+0 sent:10 in the middle of its opening
+x got:0 waiting for an item
+1 got:4 in the middle of a reply
+1 fork:1 before it forks
+1 sent:28 before a header
+1 sent:32 in the middle of a header
+1 sent:36 between header and data
+1 sent:400 in the middle of data
+1 sent:836 between data and end
+1 sent:846 in the middle of an end
+x got:9 after an end
+1 got:12 in the middle of the next reply
+1 sent:1000 in the middle of the next item
+.
+    plan=''
+done
+
+# reaped: the only child dies, at 30 ms, before it connects, when the parent
+# has just found that nobody has, but has not read why it woke up, at 45 ms.
+reaped() {
+    plan=parent:wait:1+,child:connect:1:LATE,child:connect:1:KILL
+    g -l log -n 6 -j 1 seq -f %07.0f {}00 {}99
+    judged
+    is status 1 $status
+    plan=''
+}
+t 'child, KILL: while the parent looks for the dead' reaped
+
+# goodbye SIGNAL: the only child dies before it has read the goodbye.
+goodbye() {
+    plan=child0:got:9:$1 items=1
+    g -l log -n 1 seq -f %07.0f 0 99
+    judged
+    is status 0 $status
+    plan='' items=6
+}
+for sig in KILL STOP SEGV; do
+    t "child, $sig: before the goodbye, all being complete" goodbye $sig
+done
+
+# turn SIGNAL OPTIONS: child 1 dies when 100,000 of its 800,000 bytes are on
+# their way, which the parent does not take, as it holds none and it is item
+# 0's turn until that has happened.
+turn() {
+    sig=$1 plan=child1:sent:100000:$1 items=4 lines=100000
+    shift
+    # shellcheck disable=SC2016 # for another shell
+    g -l log -k -m 0 -n 4 -j 2 "$@" sh -c '
+        [ {} = 0 ] || until [ -s out ]; do sleep 0.01; done
+        seq -f %07.0f {}00000 {}49999
+        until [ {} != 0 ] || [ -s ../fired ]; do sleep 0.01; done
+        seq -f %07.0f {}50000 {}99999'
+    judged
+    case $sig in
+    STOP) is status 0 $status ;;
+    *) is status 123 $status ;;
+    esac
+    fired || echo 'nobody was hit'
+    plan='' items=6 lines=100
+}
+keep=1
+for sig in KILL STOP SEGV; do
+    t "child, $sig: while it waits for its turn" turn $sig
+    any=1
+    t "child, $sig: while it waits for its turn, -u" turn $sig -u
+    any=0
+done
+keep=0
+
+# --- Deaths of commands
+
+# signalled: items 1 to 64 kill themselves by the signal of that number; with
+# those that are ignored or stop, and what no kernel sends, left out.
+signalled() {
+    # shellcheck disable=SC2016 # for another shell
+    g -k -l log -j 4 -a "$dir/signals" sh -c 'kill -$1 $$; echo alive' -
+    cat "$dir/report"
+    is status 125 $status
+    cut -f 7,8,10 log | sed 1d | tr '\t' ' ' >got
+    sed 's/.*/-1 & killed/' "$dir/signals" | diff - got
+    sed -n 's/.*item .*: signal //p' err | sort -n | diff "$dir/signals" -
+    is output '' "$(cat out)"
+}
+{
+    seq 1 16
+    seq 24 27
+    seq 29 31
+    seq 34 64
+} >"$dir/signals"
+t 'command: each signal that can end it' signalled
+
+# early SIGNAL: what a child has forked dies before it is the command.
+early() {
+    plan=fork:execvp:1:$1 items=3
+    g -k -l log -n 3 -j 2 seq -f %07.0f {}00 {}99
+    judged
+    [ "$1" != STOP ] && is status 125 $status
+    plan=fork:dup2:1:$1
+    g -k -l log -n 3 -j 2 seq -f %07.0f {}00 {}99
+    judged
+    [ "$1" != STOP ] && is status 125 $status
+    plan='' items=6
+}
+for sig in KILL SEGV; do
+    t "command, $sig: before its exec" early $sig
+done
+
+# --- Deaths of the parent
+
+# kept: item 1 does not end before item 3 has begun.
+cat >"$dir/bin/kept" <<'.'
+#!/bin/sh
+[ "$1" != 3 ] || : >end
+until [ "$1" != 1 ] || [ -e end ]; do
+    sleep 0.02
+done
+exec seq -f %07.0f "$1"000 "$1"999
+.
+chmod +x "$dir/bin/kept"
+
+# killed SIGNAL CALL: the parent gets the signal at its n-th such call, for
+# every n.
+killed() {
+    n=0 missed=0
+    case $1 in
+    KILL) signal=9 ;;
+    SEGV) signal=11 ;;
+    TERM) signal=15 ;;
+    esac
+    while [ $missed -lt 2 ]; do
+        n=$((n + 1))
+        plan=parent:$2:$n:$1 items=4 lines=1000
+        if [ $((n % 2)) = 0 ]; then
+            mode=files
+            g -l log -o 'f{}' -n 4 -j 2 kept {}
+        else
+            mode=out
+            g -l log -n 4 -j 2 kept {}
+        fi
+        missed=$((missed + 1)) dead=''
+        ! fired || missed=0
+        if fired && [ "$1" != TERM ]; then
+            is status $((128 + signal)) $status
+            dead=1
+        fi
+        judged
+    done
+    plan='' dead='' signal=0 mode=out items=6 lines=100
+}
+for call in fork thread memory open read write recv send close socket bind \
+    listen accept poll pipe rename wait fflush; do
+    t "parent, KILL: at every $call" killed KILL $call
+done
+for call in fork thread recv send poll write; do
+    t "parent, SEGV: at every $call" killed SEGV $call
+done
+
+# cut SIGNAL: the parent dies after so many bytes on standard output.
+cut_off() {
+    signal=9 dead=1 items=4 lines=1000
+    for n in 0 1 8000 8001 20000; do
+        plan=parent:wrote:$n:KILL
+        g -n 4 -j 2 kept {}
+        judged
+        is status 137 $status
+        is bytes $n "$(wc -c <out)"
+    done
+    plan='' dead='' signal=0 items=6 lines=100
+}
+t 'parent, KILL: in the middle of its output' cut_off
+
+# many: 60 commands that ignore TERM are gone 3 seconds after the parent.
+many() {
+    # shellcheck disable=SC2016 # for another shell
+    g -n 60 -j 60 sh -c 'trap "" TERM; : >at{}
+        if [ {} = 0 ]; then
+            while set -- at*; [ $# -lt 60 ]; do sleep 0.05; done
+            kill -KILL $(ps -o ppid= -p $PPID)
+        fi
+        while sleep 60; do :; done'
+    cat "$dir/report"
+    is status 137 $status
+}
+t 'parent, KILL: 60 commands that ignore TERM end' many
+
+# --- Real shortages
+
+# short LOW HIGH STEP UNDER ARGUMENTS: runs with each value from LOW to HIGH, @
+# in UNDER being the value.  Every run has to come out right, or to say why
+# not; the last one right.
+short() {
+    v=$1 high=$2 step=$3 whole=$4
+    shift 4
+    while [ "$v" -le "$high" ]; do
+        under=$(echo "$whole" | sed "s/@/$v/g")
+        g "$@"
+        v=$((v + step))
+        grep -q 'error while loading shared libraries' err || judged
+    done
+    is "the last status" 0 "$status"
+    under=''
+}
+
+mode=out items=30 lines=100
+command -v prlimit >/dev/null || lack=prlimit
+t 'real: 5 to 60 descriptors' short 5 60 1 'prlimit --nofile=@' \
+    -k -l log -n 30 -j 20 seq -f %07.0f {}00 {}99
+mode=files
+t 'real: 5 to 60 descriptors, -o' short 5 60 1 'prlimit --nofile=@' \
+    -k -l log -n 30 -j 20 -o 'f{}' seq -f %07.0f {}00 {}99
+mode=out items=12
+t 'real: 3 to 40 MiB of address space' short 3000000 40000000 700000 \
+    'prlimit --as=@' -k -l log -n 12 -j 8 seq -f %07.0f {}00 {}99
+
+# room: items that wait do not fit into memory, though -m allows them.
+room() {
+    items=3 lines=1000000 under='prlimit --as=40000000'
+    # shellcheck disable=SC2016 # for another shell
+    g -l log -m 1G -n 3 ${1+"$1"} sh -c '[ {} != 0 ] || sleep 0.5
+        seq -f %07.0f {}000000 {}999999'
+    judged
+    is status 0 $status
+    under=''
+}
+t 'real: 16 MB that wait, 40 MB of address space' room
+any=1
+t 'real: 16 MB that wait, 40 MB of address space, -u' room -u
+any=0
+
+lack=''
+[ "$(id -u)" = 0 ] && command -v setpriv >/dev/null || lack='root, or setpriv'
+user=$((100000 + $$))
+items=12 lines=100
+t 'real: 1 to 40 processes' short 1 40 3 "setpriv --reuid=$user \
+    --regid=$user --clear-groups prlimit --nproc=@" \
+    -k -l log -n 12 -j 8 seq -f %07.0f {}00 {}99
+lack=''
+
+# mounted OPTIONS COMMAND: runs it beside a new file system named disk, below
+# the present directory.
+cat >"$dir/bin/mounted" <<'.'
+#!/bin/sh
+mkdir disk && mount -t tmpfs -o "$1" tmpfs disk || exit 99
+shift
+exec "$@"
+.
+# closed FDS COMMAND: runs it without these of its descriptors.
+cat >"$dir/bin/closed" <<'.'
+#!/bin/sh
+fds=$1
+shift
+case $fds in *0*) exec <&- ;; esac
+case $fds in *1*) exec >&- ;; esac
+case $fds in *2*) exec 2>&- ;; esac
+exec "$@"
+.
+chmod +x "$dir/bin/mounted" "$dir/bin/closed"
+
+# full STATUS MESSAGE OPTIONS ARGUMENTS: a run in which a file system is full.
+full() {
+    want=$1 message=$2 under="mounted $3"
+    shift 3
+    g "$@"
+    is status "$want" $status
+    grep -q "$message" err || cat err
+    # shellcheck disable=SC2012 # no names but f0, f1, ... are expected
+    ls disk | sed '/^f[0-9]$/d' | sed 's/^/left: /'
+    for f in disk/f?; do
+        [ -e "$f" ] || continue
+        i=${f#disk/f}
+        seq -f %07.0f "${i}0000" "${i}9999" | cmp - "$f"
+    done
+    cat "$dir/report"
+    umount disk
+    under=''
+}
+unshare -m true 2>/dev/null || lack='root, or file systems to mount'
+t 'real: a full file system, -o: an item does not fit' \
+    full 1 'unable to write disk/f.: No space left' size=60k \
+    -o 'disk/f{}' -n 4 -j 2 seq -f %07.0f {}0000 {}9999
+t 'real: a full file system, -o: the third item does not fit' \
+    full 1 'unable to write disk/f2: No space left' size=200k \
+    -o 'disk/f{}' -n 4 -j 1 seq -f %07.0f {}0000 {}9999
+t 'real: a full file system, -o: no file can be created' \
+    full 1 'unable to create disk/f{}: No space left' size=1m,nr_inodes=2 \
+    -o 'disk/f{}' -n 4 -j 2 seq -f %07.0f {}0000 {}9999
+
+# spill: the ledger does not fit, and harms nothing else.
+spill() {
+    items=400 lines=10 under='mounted size=8k'
+    g -l disk/log -n 400 seq -f %07.0f {}0 {}9
+    is status 1 $status
+    grep -q 'unable to write disk/log: No space left' err || cat err
+    seq -f %07.0f 0 3999 | cmp - out
+    cat "$dir/report"
+    umount disk
+    under=''
+}
+t 'real: a full file system, -l: the output is whole' spill
+lack=''
+
+# closed_in FDS ARGUMENTS: they are closed on entry.  Without 1 nothing can be
+# written, except to files.
+closed_in() {
+    under="closed $1" fds=$1 items=4 lines=100
+    shift
+    g "$@"
+    case $fds$* in
+    *1*-o*) is status 0 $status ;;
+    *1*) is status 1 $status ;;
+    *) is status 0 $status ;;
+    esac
+    case $fds in
+    *2*) is 'standard error' '' "$(cat err)" ;;
+    *) judged ;;
+    esac
+    cat "$dir/report"
+    under=''
+}
+for fds in 0 1 2 01 02 12 012; do
+    mode=out
+    t "real: closed on entry: $fds" closed_in $fds \
+        -l log -n 4 -j 2 seq -f %07.0f {}00 {}99
+    mode=files
+    t "real: closed on entry: $fds, -o" closed_in $fds \
+        -l log -o 'f{}' -n 4 -j 2 seq -f %07.0f {}00 {}99
+    mode=table
+    t "real: closed on entry: $fds, demonstration" closed_in $fds -n 4 -j 2
+done
+mode=out
+
+# nonblocking FDS: these are pipes that do not block, and nobody is in a hurry.
+nonblocking() {
+    clear
+    {
+        for i in 0 1 2 3; do
+            sleep 0.03
+            echo $i
+        done
+    } | {
+        {
+            # shellcheck disable=SC2016 # for another shell
+            reap -n "$1" "$dir/report" gather -v -j 2 sh -c '
+                seq -f %07.0f "$1"0000 "$1"9999; seq 2000 >&2' - 3>&- |
+                (sleep 0.3; cat) >out
+        } 2>&1 >&3 3>&- | (sleep 0.3; cat) >err
+    } 3>&1
+    cat "$dir/report"
+    seq -f %07.0f 0 39999 | cmp - out
+    is 'lines of commands' 8000 "$(grep -c '^[0-9]*$' err)"
+    is 'lines of gather' 4 "$(grep -c '^gather: ' err)"
+    grep -q '^gather: 4 complete, 0 failed' err || tail -n 3 err
+}
+for fds in 0 1 2 01 02 12 012; do
+    t "real: not blocking: $fds" nonblocking $fds
+done
+
+# talk: 1,500 messages into a pipe that does not block and is not read.
+talk() {
+    clear
+    reap -n 2 "$dir/report" gather -k -j 4 -n 1500 no-such-command 2>&1 |
+        (sleep 1; cat) >err
+    cat "$dir/report"
+    is messages 1501 "$(grep -c '^gather: ' err)"
+    is messages 1501 "$(wc -l <err)"
+}
+t 'real: not blocking: 2, full of messages' talk
+
+# jail: makes a root directory of gather and what it needs; nothing else.
+jail() {
+    root=$dir/root
+    rm -rf "$root"
+    mkdir -p "$root/dev" "$root$dir/bin"
+    seq=$(command -v seq)
+    cp "$dir/bin/gather" "$root$dir/bin/"
+    cp "$seq" "$root/seq"
+    ldd "$dir/bin/gather" "$seq" | sed -n 's/^[^/]*\(\/[^ ]*\) (0x.*/\1/p' |
+        sort -u | while read -r file; do
+        mkdir -p "$root${file%/*}"
+        cp "$file" "$root$file"
+    done
+    head -c 4096 /dev/urandom >"$root/dev/urandom"
+}
+
+# jailed: no /etc, no /tmp, no /dev/null.
+jailed() {
+    jail
+    items=4 under="chroot $root"
+    g -l log -n 4 -j 2 /seq -f %07.0f {}00 {}99
+    cp "$root/log" log
+    judged
+    is status 0 $status
+    is '/etc' '' "$(ls -d "$root/etc" 2>/dev/null)"
+    mode=table
+    g -n 4
+    judged
+    is status 0 $status
+    rm -r "${root:?}/dev"
+    g -n 4
+    is status 1 $status
+    is message 'gather: fatal: unable to start: No such file or directory' \
+        "$(cat err)"
+    mode=out under=''
+}
+chroot / true 2>/dev/null || lack='right to chroot'
+t 'real: no /etc, no /dev/null; then no /dev/urandom' jailed
+lack=''
+
+# network STATUS COMMAND...: a network of our own, made by the commands.
+network() {
+    want=$1
+    shift
+    items=4
+    cat >"$dir/bin/network" <<.
+$*
+exec "\$@"
+.
+    under="unshare -n sh $dir/bin/network" reaping='-s 45'
+    g -l log -n 4 -j 2 seq -f %07.0f {}00 {}99
+    judged
+    is status "$want" $status
+    under='' reaping=''
+}
+unshare -n true 2>/dev/null || lack='right to have a network'
+t 'real: no loopback address' network 1 :
+command -v ip >/dev/null || lack='ip, of iproute2'
+t 'real: the loopback interface is down: it says so in 40 seconds' network 1 \
+    'ip address add 127.0.0.1/8 dev lo'
+t 'real: the loopback interface only' network 0 'ip link set lo up'
+lack=''
+
+# entered OPTIONS: signals are ignored or blocked on entry; a child is stopped,
+# one is killed, a command fails, the reader goes away.
+entered() {
+    under="env $*" items=6
+    g -l log -n 6 -j 2 seq -f %07.0f {}00 {}99
+    judged
+    is status 0 $status
+    # shellcheck disable=SC2016 # for another shell
+    g -k -l log -j 2 sh -c 'eval "$1"' - ::: 'kill -STOP $PPID' \
+        'kill -KILL $PPID; sleep 60' 'exit 3' 'kill -TERM $$' \
+        'grep -E "^Sig(Blk|Ign)" /proc/self/status'
+    cat "$dir/report"
+    is status 125 $status
+    cut -f 10 log | tr '\n' ' ' |
+        grep -q 'State complete incomplete failed killed complete ' || cat log
+    is masks 'SigBlk: 0000000000000000 SigIgn: 0000000000000000 ' \
+        "$(tr '\t\n' '  ' <out)"
+    {
+        reap "$dir/report" env "$@" gather -n 20 seq 100000 2>err
+        echo $? >status
+    } | head -c 1000 >/dev/null
+    is 'status, the reader having left' 141 "$(cat status)"
+    cat "$dir/report"
+    under=''
+}
+env --ignore-signal=CHLD --block-signal=CHLD true 2>/dev/null ||
+    lack='env --ignore-signal'
+for sig in CHLD PIPE USR1 HUP,INT,QUIT,TERM ''; do
+    t "real: on entry ignored: ${sig:-all}" entered "--ignore-signal=$sig"
+    t "real: on entry blocked: ${sig:-all}" entered "--block-signal=$sig"
+done
+t 'real: on entry ignored and blocked: all' entered --ignore-signal \
+    --block-signal
+lack=''
+
+# --- Random rounds
+
+# pick N: a random number below n, in `r`.
+pick() {
+    state=$(((state * 1103515245 + 12345) % 2147483648))
+    r=$((state / 65536 % $1))
+}
+
+# one_of WORD...: one of them, in `word`.
+one_of() {
+    pick $#
+    shift "$r"
+    word=$1
+}
+
+# trouble: a plan, in `word`.
+trouble() {
+    one_of parent child child0 child1 child2 fork
+    who=$word
+    case $who in
+    parent) one_of memory open read recv send close poll accept thread fork \
+        pipe setsockopt rename wrote sent got ;;
+    fork) one_of memory open close dup2 setenv execvp ;;
+    *) one_of memory recv send close poll fork pipe connect socket wait sent \
+        got sent got sent got ;;
+    esac
+    call=$word
+    pick 40
+    n=$((r + 1)) how=''
+    case $call in
+    wrote | sent | got)
+        one_of 1 10 100 1000 10000
+        n=$((n * word))
+        one_of KILL STOP SEGV
+        [ "$who" != parent ] || word=KILL
+        how=:$word
+        ;;
+    *)
+        pick 6
+        if [ "$r" = 0 ] && [ "$who" != fork ]; then
+            one_of KILL STOP SEGV
+            [ "$who" != parent ] || word=KILL
+            how=:$word
+        fi
+        ;;
+    esac
+    word=$who:$call:$n$how
+}
+
+# round SEED: one.
+round() {
+    state=$1
+    pick 7
+    plan=''
+    for part in 1 2 3 4 5 6; do
+        [ "$part" -gt "$r" ] || {
+            set -- "$r"
+            trouble
+            r=$1 plan=$plan,$word
+        }
+    done
+    plan=${plan#,} noise=$state
+    one_of 0 0 20 100 300
+    noise=$noise:$word
+    one_of 0 00 000 0000
+    zeros=$word nines=$(echo "$word" | tr 0 9) lines=1$word
+    pick 30
+    items=$((r + 1))
+    pick 6
+    set -- -l log -n $items -j $((r + 1))
+    mode=out any=0 keep=0
+    one_of 0 1 2 3
+    case $word in
+    1) any=1 && set -- "$@" -u ;;
+    2) mode=files && set -- "$@" -o 'f{}' ;;
+    esac
+    one_of 0 1k 100k 64M
+    [ $mode = files ] || set -- "$@" -m "$word"
+    one_of 0 1
+    [ "$word" = 0 ] || keep=1
+    [ "$word" = 0 ] || set -- "$@" -k
+    one_of 0 0 1 5
+    [ "$word" = 0 ] || set -- "$@" -r "$word"
+    one_of 0 0 30
+    [ "$word" = 0 ] || set -- "$@" -t "$word"
+    : "${plan:=fork:fork:99}"
+    g "$@" seq -f %07.0f "{}$zeros" "{}$nines"
+    dead='' signal=0
+    case $status,$plan in # no other death of gather's own is planned
+    137,*parent:*:KILL*) dead=1 signal=9 ;;
+    esac
+    judged
+    plan='' noise='' dead='' signal=0
+}
+
+# rounds FROM TO: those of a block.
+rounds() {
+    i=$1
+    while [ "$i" -lt "$2" ]; do
+        round $((SEED + i)) >"$dir/round"
+        [ ! -s "$dir/round" ] || { echo "round $i:"; cat "$dir/round"; }
+        i=$((i + 1))
+    done
+}
+i=0
+while [ "$i" -lt "$rounds" ]; do
+    to=$((i + 20))
+    [ "$to" -lt "$rounds" ] || to=$rounds
+    t "random: rounds $i to $((to - 1))" rounds "$i" "$to"
+    i=$to
+done
+
+# --- The end
+
+echo "1..$number"
+echo "# $runs runs, $(($(date +%s) - began)) s"
+printf '%s' "$passed passed, $failed failed"
+[ "$skipped" -eq 0 ] || printf '%s' ", $skipped skipped"
+echo
+[ "$failed" -eq 0 ]
