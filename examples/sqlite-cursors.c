@@ -120,7 +120,6 @@ static int process(void) {
 int main(int argc, char **argv) {
     sqlite3 *db;
     run.jobs = CURSORS;
-    run.limit = CURSORS + 100; /* strangers may call, too */
     run.ready = run.keep = 1;  /* the list is known; items stay in memory */
     run.next = next;
     run.done = done;
@@ -132,7 +131,6 @@ int main(int argc, char **argv) {
         if (pid < 0) return 1;
         if (pid > 0) continue;
         close(s); /* from here on the life of a child */
-        cport = sport;
         _exit(client(run.token, k, fetch, argv[1]) != 0);
     }
     /* Cursors do not begin before server(); from here until they have ended
