@@ -45,7 +45,7 @@ nl='
 dir=${TMPDIR:-/tmp}/gather-portability.$$
 mkdir "$dir" || exit 1
 dir=$(cd "$dir" && pwd)
-trap 'rm -rf "$dir"' 0
+trap 'sweep; rm -rf "$dir"' 0
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
@@ -135,7 +135,23 @@ symbols() {
 
 # --- The machinery
 
-passed=0 failed=0 skipped=0 number=0
+passed=0 failed=0 skipped=0 number=0 test='' dog=''
+
+# sweep: ends the test that runs, with all its descendants, and its dog.
+sweep() {
+    ps -A -o pid= -o ppid= | awk -v test="$test" -v dog="$dog" '
+        { up[$1] = $2 }
+        END {
+            for (p in up) {
+                for (q = p; q in up && q != test && q != dog;)
+                    q = up[q]
+                if (q == test || q == dog)
+                    print p
+            }
+        }' | while read -r pid; do
+        kill "$pid"
+    done 2>/dev/null
+}
 
 # verdict STATUS: of the test that has run, all right or why not.
 verdict() {
@@ -194,11 +210,13 @@ try() {
     ) >output 2>&1 </dev/null &
     test=$!
     # The dog gives its output away, lest somebody waits for its sleep.
-    (sleep "$DEADLINE" && kill "$test") >/dev/null 2>&1 &
+    dog=none
+    (sleep "$DEADLINE" && sweep) >/dev/null 2>&1 &
     dog=$!
     wait "$test"
     report "$1" "$(verdict $?)"
-    kill "$dog" 2>/dev/null
+    sweep
+    test='' dog=''
     cd "$dir" || exit
     rm -rf "$dir/work"
 }
@@ -300,7 +318,7 @@ try 'make: a directory with a space in its name' <<'.'
 $ mkdir 'a b'
 $ cd 'a b' || exit
 $ build
-$ suite gather 'exit status'
+$ suite gather 'items: '
 suite passed
 .
 
@@ -344,10 +362,10 @@ $ mkdir root root/dev
 $ mv gather root
 $ dd if=/dev/urandom of=root/dev/urandom bs=16 count=1 2>/dev/null
 $ chroot root /gather -n 3 -s 100001 | total
-$ chroot root /gather -n 3 /gather -s 10 -n | cut -d ' ' -f 4- | total
+$ chroot root /gather /gather -s 10 -n ::: 1 2 | grep -c 'complete and right'
 $ find root ! -type d
 3 of 3 cursors complete and right, 300003 of 300003 bytes
-cursors complete and right, 20 of 20 bytes
+2
 root/dev/urandom
 root/gather
 .
@@ -359,7 +377,7 @@ $ copy .
 $ quiet make CC='diet gcc' \
 $     CFLAGS='-Os -Wall -D_SC_THREAD_STACK_MIN=_SC_PAGESIZE'
 $ suite gather 'ledger: '
-$ suite gather 'timeout: '
+$ suite gather 'time: '
 suite passed
 suite passed
 .
@@ -414,7 +432,46 @@ suite passed
 }
 processor s390x s390x-linux-gnu 'output: '
 processor arm arm-linux-gnueabihf 'ledger: '
-processor sparc64 sparc64-linux-gnu 'timeout: '
+processor sparc64 sparc64-linux-gnu 'time: '
+
+# mixed QEMU TARGET: an empty item, a byte, and more than one read() brings,
+# from clients of that processor to a server of this one, and back.
+mixed() {
+    try "processors: $2 and this one deliver to each other" <<.
+@ qemu-$1: has qemu-$1
+@ $2-gcc: has $2-gcc
+\$ build
+\$ mv gather native
+\$ make -s clean
+\$ emulated $1 $2
+\$ GATHER_TOKEN=00112233445566778899aabbccddeeff
+\$ export GATHER_TOKEN
+\$ : >data.0
+\$ printf x >data.1
+\$ dd if=/dev/urandom of=data.2 bs=1000 count=3001 2>/dev/null
+\$ deliver() {
+\$     "\$1" -v -b 127.0.0.1 -p 0 -j 0 -n 3 -o 'out.{}' 2>log &
+\$     until port=\$(sed -n 's/.* listening .* //p' log | grep .); do
+\$         sleep 1
+\$     done
+\$     for i in 0 1 2; do
+\$         "\$2" -c "127.0.0.1:\$port" -w "\$i" <"data.\$i" &
+\$     done
+\$     wait
+\$     for i in 0 1 2; do
+\$         cmp "data.\$i" "out.\$i" && rm "out.\$i"
+\$     done
+\$     sed -n '\$p' log
+\$ }
+\$ deliver ./native ./gather
+\$ deliver ./gather ./native
+gather: 3 complete, 0 failed, 0 killed, 0 timeout, 0 incomplete, 0 unstarted
+gather: 3 complete, 0 failed, 0 killed, 0 timeout, 0 incomplete, 0 unstarted
+.
+}
+mixed s390x s390x-linux-gnu
+mixed arm arm-linux-gnueabihf
+mixed sparc64 sparc64-linux-gnu
 
 try 'processors: qemu would tell if sparc64 were asked to misalign' <<'.'
 @ qemu-sparc64: has qemu-sparc64
@@ -446,7 +503,7 @@ macos aarch64
 # of a terminal.
 try 'systems: nothing is imported that POSIX.1-2001 does not have' <<'.'
 $ copy .
-$ quiet make CFLAGS='-O0 -fno-pie -fno-stack-protector' gather
+$ quiet make CFLAGS='-O0 -fno-pie -fno-stack-protector' LDFLAGS=-no-pie
 $ symbols | awk '
 $     NR == FNR && /^#/ { next }
 $     NR == FNR && /^\[/ { option = $1; next }
@@ -461,6 +518,7 @@ $ ' "$here/tests/posix.symbols" - | sort
 [XSI] getrlimit
 [XSI] poll
 [XSI] setrlimit
+[XSI] writev
 [XSR] ioctl
 [none] __errno_location
 [none] __posix_getopt
@@ -484,7 +542,7 @@ $ build CFLAGS="$little" LDFLAGS='-Wl,--gc-sections'
 $ demonstrate ./gather
 $ size ./*.o | awk 'NR > 1 { text += $1; data += $2; bss += $3 }
 $     END { if (text > 40960) print text, "bytes of text"
-$         if (data > 1024) print data, "bytes of data"
+$         if (data > 4096) print data, "bytes of data"
 $         if (bss > 1310720) print bss, "bytes of bss" }'
 3 of 3 cursors complete and right, 300003 of 300003 bytes
 .
