@@ -419,7 +419,7 @@ $ wc -c <out.0
 
 # processor QEMU TARGET PATTERN: the demonstration, and tests of the suite.
 processor() {
-    try "processors: $2" <<.
+    try "processors: suite on $2" <<.
 @ qemu-$1: has qemu-$1
 @ $2-gcc: has $2-gcc
 \$ copy .
@@ -452,7 +452,7 @@ mixed() {
 \$ deliver() {
 \$     "\$1" -v -b 127.0.0.1 -p 0 -j 0 -n 3 -o 'out.{}' 2>log &
 \$     until port=\$(sed -n 's/.* listening .* //p' log | grep .); do
-\$         sleep 1
+\$         kill -0 \$! && sleep 1 || break
 \$     done
 \$     for i in 0 1 2; do
 \$         "\$2" -c "127.0.0.1:\$port" -w "\$i" <"data.\$i" &
