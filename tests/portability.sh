@@ -457,7 +457,8 @@ mixed() {
 \$ dd if=/dev/urandom of=data.2 bs=1000 count=3001 2>/dev/null
 \$ deliver() {
 \$     tries=0
-\$     "\$1" -v -b 127.0.0.1 -p 0 -j 0 -n 3 -o 'out.{}' 2>log &
+\$     : >log
+\$     "\$1" -v -b 127.0.0.1 -p 0 -j 0 -n 3 -o 'out.{}' 2>>log &
 \$     until port=\$(sed -n 's/.* listening .* //p' log | grep .); do
 \$         [ "\$((tries += 1))" -le 20 ] && sleep 1 || break
 \$     done
