@@ -1,0 +1,605 @@
+#!/bin/sh
+#
+# portability.sh - gather built by other compilers, with other libraries, for
+# other processors and systems; run where that is possible.
+#
+#     tests/portability.sh               all tests; some minutes
+#     tests/portability.sh 'musl'        those whose names match: a pattern of
+#                                        the shell, found anywhere in the name
+#     CI=1 tests/portability.sh          what is missing is a failure
+#     ZIG=/path/to/zig                   the compiler for macOS, if it is not
+#                                        in PATH
+#     DEADLINE=400                       seconds that a test may take (200)
+#
+# On Debian the tools are in these packages: bmake clang tcc pcc musl-tools
+# dietlibc-dev lld gcc-i686-linux-gnu libc6-dev-i386-cross gcc-s390x-linux-gnu
+# libc6-dev-s390x-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross
+# gcc-sparc64-linux-gnu libc6-dev-sparc64-cross qemu-user dash mksh ksh yash
+# busybox posh.
+#
+# Output is TAP.  The last line is `N passed, N failed`, then `, N skipped` if
+# some were; the exit status is 0 if none failed.  A test looks like this:
+#
+#     try 'what it proves' <<'.'
+#     @ what it needs: a command that succeeds if that is there
+#     $ gather -n 2 echo {}
+#     0
+#     1
+#     .
+#
+# There may be several `@` lines.  The `$` lines run in one shell, in an empty
+# directory; the other lines are all that they may write, on standard output
+# or standard error, and they must end with status 0.
+
+LC_ALL=C
+export LC_ALL
+unset GATHER GATHER_ITEM GATHER_WHICH GATHER_TOKEN CDPATH ENV MAKEFLAGS
+unset CC CFLAGS LDFLAGS LDLIBS DESTDIR PREFIX
+umask 022
+
+pattern=${1-}
+here=$(cd "$(dirname "$0")/.." && pwd) || exit 1
+: "${DEADLINE:=200}" "${ZIG:=zig}" "${CI:=}"
+nl='
+'
+dir=${TMPDIR:-/tmp}/gather-portability.$$
+mkdir "$dir" || exit 1
+dir=$(cd "$dir" && pwd)
+trap 'sweep; rm -rf "$dir"' 0
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+ZIG_GLOBAL_CACHE_DIR=$dir/zig
+ZIG_LOCAL_CACHE_DIR=$dir/zig
+export ZIG_GLOBAL_CACHE_DIR ZIG_LOCAL_CACHE_DIR
+
+# What the compilers have to say nothing about.
+strict='-pedantic -Wall -Wextra -Wshadow -Wconversion -Wcast-qual'
+strict="$strict -Wwrite-strings -Wstrict-prototypes -Wmissing-prototypes"
+# Leaves out what is not used, and what only debuggers and memory pages like.
+# shellcheck disable=SC2034 # used by tests
+little='-Os -ffunction-sections -fdata-sections'
+little="$little -fno-asynchronous-unwind-tables"
+# shellcheck disable=SC2034
+littler='-Wl,--gc-sections -Wl,-z,noseparate-code -Wl,-z,norelro'
+
+# Calls what the source calls, by the names that it has there.
+# shellcheck disable=SC2034
+plain='-O0 -fno-pie -fno-stack-protector -U_FILE_OFFSET_BITS -U_TIME_BITS'
+
+# --- What tests use
+
+# has TOOL: is it there?
+has() {
+    command -v "$1"
+}
+
+# copy DIRECTORY: what it takes to build, test and install.
+copy() {
+    mkdir -p "$1/doc" && cp "$here"/*.[ch] "$here/Makefile" "$here/test.sh" \
+        "$1" && cp "$here/doc/gather.1" "$1/doc"
+}
+
+# build ARGUMENTS: makes gather here, in a copy.  Shows what the compiler or
+# linker says.
+build() {
+    copy . && "${MAKE:-make}" -s "$@" 2>&1
+}
+
+# quiet COMMAND: shows what it says only if it fails; for linkers that have
+# opinions on gethostbyname().
+quiet() {
+    "$@" >said 2>&1 || cat said
+}
+
+# total: of the demonstration's table, the last line without time and rate.
+total() {
+    sed -n '$s/, [0-9.]* s, [0-9.]* MB\/s$//p'
+}
+
+# demonstrate COMMAND: runs it as the demonstration.  100,001 bytes are no
+# whole number of words, and more than one read() brings.
+demonstrate() {
+    "$@" -n 3 -s 100001 | total
+}
+
+# suite GATHER PATTERN [SHELL ...]: the tests of test.sh whose names match.
+# Shows those that fail; at the end says whether there were any, all passed.
+suite() {
+    case $1 in
+    /*) binary=$1 ;;
+    *) binary=$(pwd)/$1 ;;
+    esac
+    matching=$2
+    shift 2
+    [ $# -gt 0 ] || set -- sh
+    GATHER=$binary DEADLINE=60 "$@" "$here/test.sh" "$matching" >tap 2>&1
+    awk '/^not ok/ { on = 1 } /^ok/ { on = 0 } on' tap
+    sed -n '$s/^[1-9][0-9]* passed, 0 failed.*/suite passed/p' tap
+}
+
+# emulated PROCESSOR TARGET: builds gather for it, and as ./gather a script that
+# runs it by qemu, with the libraries of that processor.
+emulated() {
+    make -s CC="$2-gcc" CFLAGS="-O2 $strict" 2>&1
+    mv gather "gather.$1"
+    printf '#!/bin/sh\nexec qemu-%s -L /usr/%s "%s" "$@"\n' "$1" "$2" \
+        "$(pwd)/gather.$1" >gather
+    chmod +x gather
+}
+
+# symbols: what the objects here import that none of them defines.
+symbols() {
+    nm ./*.o | awk '
+        NF == 2 && $1 == "U" { want[$2] = 1 }
+        NF == 3 { have[$3] = 1 }
+        END { for (s in want) if (!(s in have)) print s }' | sort
+}
+
+# --- The machinery
+
+passed=0 failed=0 skipped=0 number=0 test='' dog=''
+
+# sweep: ends the test that runs, with all its descendants, and its dog.
+sweep() {
+    ps -A -o pid= -o ppid= | awk -v test="$test" -v dog="$dog" '
+        { up[$1] = $2 }
+        END {
+            for (p in up) {
+                for (q = p; q in up && q != test && q != dog;)
+                    q = up[q]
+                if (q == test || q == dog)
+                    print p
+            }
+        }' | while read -r pid; do
+        kill "$pid"
+    done 2>/dev/null
+}
+
+# verdict STATUS: of the test that has run, all right or why not.
+verdict() {
+    [ "$1" = 0 ] || echo "# status $1"
+    printf '%s' "$out" >want
+    cmp -s want output && return
+    echo "# < expected, > got:"
+    diff want output | sed -n -e 's/^/# /' -e '/^# [<>\\]/p' | sed 40q
+}
+
+# report NAME REASON: the test is passed if there is no reason against it.
+report() {
+    if [ -z "$2" ]; then
+        passed=$((passed + 1))
+        echo "ok $number - $1"
+    else
+        failed=$((failed + 1))
+        echo "not ok $number - $1"
+        echo "$2"
+    fi
+}
+
+# try NAME: runs the test on standard input, which is described above.
+try() {
+    script='' out='' lack=''
+    # shellcheck disable=SC2254 # it is a pattern
+    case $1 in
+    *$pattern*) ;;
+    *) return ;;
+    esac
+    while IFS= read -r line; do
+        case $line in
+        '@ '*)
+            text=${line#@ }
+            (eval "${text#*: }") >/dev/null 2>&1 </dev/null ||
+                lack=${lack:+$lack, }${text%%: *}
+            ;;
+        '$ '*) script=$script${line#??}$nl ;;
+        *) out=$out$line$nl ;;
+        esac
+    done
+    number=$((number + 1))
+    if [ -n "$lack" ] && [ -n "$CI" ]; then
+        report "$1" "# no $lack"
+        return
+    elif [ -n "$lack" ]; then
+        skipped=$((skipped + 1))
+        echo "ok $number - $1 # SKIP no $lack"
+        return
+    fi
+    mkdir "$dir/work" "$dir/work/here"
+    cd "$dir/work" || exit
+    (
+        cd here || exit
+        eval "$script"
+    ) >output 2>&1 </dev/null &
+    test=$!
+    # The dog gives its output away, lest somebody waits for its sleep.
+    dog=none
+    (sleep "$DEADLINE" && sweep) >/dev/null 2>&1 &
+    dog=$!
+    wait "$test"
+    report "$1" "$(verdict $?)"
+    sweep
+    test='' dog=''
+    cd "$dir" || exit
+    rm -rf "$dir/work"
+}
+
+# --- Compilers
+
+# compiler CC OPTIONS: no warning, and the demonstration is right.
+compiler() {
+    cc=$1
+    shift
+    try "compilers: $cc $*" <<.
+@ $cc: has $cc
+\$ build CC='$cc' CFLAGS="$* $strict"
+\$ demonstrate ./gather
+3 of 3 cursors complete and right, 300003 of 300003 bytes
+.
+}
+
+for cc in gcc clang; do
+    for level in -O0 -O1 -O2 -O3 -Os; do
+        compiler "$cc" -std=c99 "$level"
+    done
+    compiler "$cc" -std=c17 -O2
+    compiler "$cc" -std=gnu17 -O2
+done
+compiler gcc -O2 -flto
+
+try 'compilers: clang -O2 -flto' <<'.'
+@ clang: has clang
+@ ld.lld: has ld.lld
+$ build CC=clang CFLAGS="-O2 -flto $strict" LDFLAGS=-fuse-ld=lld
+$ demonstrate ./gather
+3 of 3 cursors complete and right, 300003 of 300003 bytes
+.
+
+try 'compilers: tcc' <<'.'
+@ tcc: has tcc
+$ build CC=tcc CFLAGS='-Wall -Werror'
+$ suite gather 'output: '
+suite passed
+.
+
+try 'compilers: the whole suite as clang -O3 has built it' <<'.'
+@ clang: has clang
+$ build CC=clang CFLAGS=-O3
+$ suite gather ''
+suite passed
+.
+
+# --- Make
+
+for make in make bmake; do
+    try "make: $make, the suite's target, and clean" <<.
+@ $make: has $make
+\$ MAKE=$make
+\$ build
+\$ demonstrate ./gather
+\$ $make -s clean
+\$ find . -name gather -o -name '*.o'
+3 of 3 cursors complete and right, 300003 of 300003 bytes
+.
+
+    try "make: $make -j2" <<.
+@ $make: has $make
+\$ MAKE=$make
+\$ build -j2
+\$ demonstrate ./gather
+3 of 3 cursors complete and right, 300003 of 300003 bytes
+.
+
+    try "make: $make in an out-of-date tree makes what has to be, no more" <<.
+@ $make: has $make
+\$ MAKE=$make
+\$ build
+\$ touch -t 200001010000 *.[ch] Makefile
+\$ touch -t 200101010000 *.o
+\$ touch -t 200201010000 gather
+\$ compiled() { $make | sed -n 's/.* \([a-z]*\.c\)\$/\1/p' | sort; }
+\$ echo nothing:; compiled
+\$ touch -t 200301010000 client.c
+\$ echo client.c:; compiled
+\$ touch -t 200101010000 *.o
+\$ touch -t 200201010000 gather
+\$ touch -t 200001010000 client.c
+\$ touch -t 200301010000 protocol.h
+\$ echo protocol.h:; compiled
+nothing:
+client.c:
+client.c
+protocol.h:
+client.c
+main.c
+server.c
+signals.c
+.
+done
+
+try 'make: a directory with a space in its name' <<'.'
+$ mkdir 'a b'
+$ cd 'a b' || exit
+$ build
+$ suite gather 'items: '
+suite passed
+.
+
+try 'make: install and uninstall in DESTDIR, with a space in its name' <<'.'
+$ build
+$ umask 077
+$ make -s install DESTDIR="$(pwd)/a b" PREFIX=/usr
+$ (cd 'a b' && find . ! -type d -exec ls -l {} + |
+$     awk '{ print $1, $NF }' | tr -d . | sort -k 2)
+$ demonstrate 'a b/usr/bin/gather'
+$ make -s uninstall DESTDIR="$(pwd)/a b" PREFIX=/usr
+$ find 'a b' ! -type d
+-rwxr-xr-x /usr/bin/gather
+-rw-r--r-- /usr/share/man/man1/gather1
+3 of 3 cursors complete and right, 300003 of 300003 bytes
+.
+
+# --- Libraries
+
+try 'libraries: musl, static and stripped, has at most 100 kB' <<'.'
+@ musl-gcc: has musl-gcc
+$ build CC=musl-gcc CFLAGS="$little -flto" \
+$     LDFLAGS="-flto -Os -static -s $littler"
+$ demonstrate ./gather
+$ awk -v n="$(wc -c <gather)" 'BEGIN { if (n > 102400) print n, "bytes" }'
+3 of 3 cursors complete and right, 300003 of 300003 bytes
+.
+
+try 'libraries: musl, the whole suite' <<'.'
+@ musl-gcc: has musl-gcc
+$ build CC=musl-gcc CFLAGS="-O2 $strict" LDFLAGS=-static
+$ suite gather ''
+suite passed
+.
+
+try 'libraries: musl, in a root with nothing but two files in dev' <<'.'
+@ musl-gcc: has musl-gcc
+@ chroot, for which one has to be root: chroot / true
+$ build CC=musl-gcc LDFLAGS=-static
+$ mkdir root root/dev
+$ mv gather root
+$ dd if=/dev/urandom of=root/dev/urandom bs=16 count=1 2>/dev/null
+$ : >root/dev/null
+$ chroot root /gather -n 3 -s 100001 | total
+$ chroot root /gather /gather -s 10 -n ::: 1 2 | grep -c 'complete and right'
+$ find root ! -type d | sort
+3 of 3 cursors complete and right, 300003 of 300003 bytes
+2
+root/dev/null
+root/dev/urandom
+root/gather
+.
+
+# Its getopt() has something to say, two of its error messages are others, and
+# a signal for a process does not reach its threads: not all of the suite.
+try 'libraries: dietlibc, which has no _SC_THREAD_STACK_MIN' <<'.'
+@ diet: has diet
+$ copy .
+$ quiet make CC='diet gcc' \
+$     CFLAGS='-Os -Wall -D_SC_THREAD_STACK_MIN=_SC_PAGESIZE'
+$ suite gather 'files: '
+$ suite gather 'time: '
+suite passed
+suite passed
+.
+
+# intel BITS OPTIONS: 32-bit code, which x86_64 runs, with an off_t of so many
+# bits; the whole suite.
+intel() {
+    bits=$1
+    shift
+    try "libraries: i686, glibc, off_t of $bits bits, $*: the suite" <<.
+@ i686-linux-gnu-gcc: has i686-linux-gnu-gcc
+\$ loader=\$(i686-linux-gnu-gcc -print-file-name=ld-linux.so.2)
+\$ build CC=i686-linux-gnu-gcc CFLAGS="-O2 $* $strict" \\
+\$     LDFLAGS="-Wl,-rpath,\${loader%/*} -Wl,--dynamic-linker,\$loader"
+\$ nm -u gather | sed -n 's/.* \(open[0-9]*\)@.*/\1/p'
+\$ suite gather ''
+$(test "$bits" = 32 && echo open || echo open64)
+suite passed
+.
+}
+intel 32 -U_FILE_OFFSET_BITS -U_TIME_BITS
+intel 64 -U_FILE_OFFSET_BITS -D_FILE_OFFSET_BITS=64 -U_TIME_BITS \
+    -D_TIME_BITS=64
+
+try 'libraries: i686, items of more than 4 GiB, and in files of 2' <<'.'
+@ i686-linux-gnu-gcc: has i686-linux-gnu-gcc
+@ 3 GB of disk: df -Pk . | awk 'END { exit $4 < 3000000 }'
+$ loader=$(i686-linux-gnu-gcc -print-file-name=ld-linux.so.2)
+$ build CC=i686-linux-gnu-gcc \
+$     LDFLAGS="-Wl,-rpath,${loader%/*} -Wl,--dynamic-linker,$loader"
+$ ./gather head -c 4400000000 ::: /dev/zero | wc -c
+$ ./gather -n 1 -o 'out.{}' head -c 2200000000 /dev/zero
+$ wc -c <out.0
+4400000000
+2200000000
+.
+
+# --- Processors
+
+# processor QEMU TARGET PATTERN: the demonstration, and tests of the suite.
+processor() {
+    try "processors: suite on $2" <<.
+@ qemu-$1: has qemu-$1
+@ $2-gcc: has $2-gcc
+\$ copy .
+\$ emulated $1 $2
+\$ demonstrate ./gather
+\$ suite gather '$3'
+3 of 3 cursors complete and right, 300003 of 300003 bytes
+suite passed
+.
+}
+processor s390x s390x-linux-gnu 'output: '
+processor arm arm-linux-gnueabihf 'ledger: '
+processor sparc64 sparc64-linux-gnu 'time: '
+
+# mixed QEMU TARGET: an empty item, a byte, and more than one read() brings,
+# from clients of that processor to a server of this one, and back.
+mixed() {
+    try "processors: $2 and this one deliver to each other" <<.
+@ qemu-$1: has qemu-$1
+@ $2-gcc: has $2-gcc
+\$ build
+\$ mv gather native
+\$ make -s clean
+\$ emulated $1 $2
+\$ GATHER_TOKEN=00112233445566778899aabbccddeeff
+\$ export GATHER_TOKEN
+\$ : >data.0
+\$ printf x >data.1
+\$ dd if=/dev/urandom of=data.2 bs=1000 count=3001 2>/dev/null
+\$ deliver() {
+\$     tries=0
+\$     : >log
+\$     "\$1" -v -b 127.0.0.1 -p 0 -j 0 -n 3 -o 'out.{}' 2>>log &
+\$     until port=\$(sed -n 's/.* listening .* //p' log | grep .); do
+\$         [ "\$((tries += 1))" -le 20 ] && sleep 1 || break
+\$     done
+\$     for i in 0 1 2; do
+\$         "\$2" -c "127.0.0.1:\$port" -w "\$i" <"data.\$i" &
+\$     done
+\$     wait
+\$     for i in 0 1 2; do
+\$         cmp "data.\$i" "out.\$i" && rm "out.\$i"
+\$     done
+\$     sed -n '\$p' log
+\$ }
+\$ deliver ./native ./gather
+\$ deliver ./gather ./native
+gather: 3 complete, 0 failed, 0 killed, 0 timeout, 0 incomplete, 0 unstarted
+gather: 3 complete, 0 failed, 0 killed, 0 timeout, 0 incomplete, 0 unstarted
+.
+}
+mixed s390x s390x-linux-gnu
+mixed arm arm-linux-gnueabihf
+mixed sparc64 sparc64-linux-gnu
+
+try 'processors: qemu would tell if sparc64 were asked to misalign' <<'.'
+@ qemu-sparc64: has qemu-sparc64
+@ sparc64-linux-gnu-gcc: has sparc64-linux-gnu-gcc
+$ echo 'static char b[8]; int main(int n, char **v) { (void)v;
+$     return *(volatile int *)(void *)(b + n); }' >odd.c
+$ sparc64-linux-gnu-gcc -static -o odd odd.c
+$ qemu-sparc64 ./odd 2>/dev/null
+$ kill -l $?
+BUS
+.
+
+# --- Systems
+
+# macos PROCESSOR: compiles and links for it.
+macos() {
+    try "systems: macOS on $1, compiled and linked" <<.
+@ zig: has "$ZIG"
+\$ build CC="$ZIG cc -target $1-macos" CFLAGS="-O2 $strict"
+\$ od -A n -N 4 -t x1 gather | tr -d ' '
+cffaedfe
+.
+}
+macos x86_64
+macos aarch64
+
+# What an option of POSIX demands is named, and so are the C library's own
+# names for errno and getopt().
+try 'systems: nothing is imported that POSIX.1-2001 does not have' <<'.'
+$ copy .
+$ quiet make CFLAGS="$plain" LDFLAGS=-no-pie
+$ symbols | awk '
+$     NR == FNR && /^#/ { next }
+$     NR == FNR && /^\[/ { option = $1; next }
+$     NR == FNR { for (i = 1; i <= NF; i++) from[$i] = option; next }
+$     !($1 in from) { print "[none]", $1; next }
+$     from[$1] != "[base]" && from[$1] != "[THR]" { print from[$1], $1 }
+$ ' "$here/tests/posix.symbols" - | sort
+[OB] gethostbyname
+[TMR] clock_gettime
+[TMR] nanosleep
+[TSF] getc_unlocked
+[TSS] pthread_attr_setstacksize
+[XSI] getrlimit
+[XSI] poll
+[XSI] setrlimit
+[none] __errno_location
+[none] __posix_getopt
+.
+
+# --- Shells
+
+for shell in dash bash 'bash --posix' mksh ksh93 yash 'busybox sh' posh; do
+    try "shells: test.sh under $shell" <<.
+@ ${shell%% *}: has ${shell%% *}
+\$ build
+\$ suite gather 'files: ' $shell
+suite passed
+.
+done
+
+# --- Small machines
+
+try 'small: text, data and bss, -Os without what is not used' <<'.'
+$ build CFLAGS="$little" LDFLAGS='-Wl,--gc-sections'
+$ demonstrate ./gather
+$ size ./*.o | awk 'NR > 1 { text += $1; data += $2; bss += $3 }
+$     END { if (text > 40960) print text, "bytes of text"
+$         if (data > 4096) print data, "bytes of data"
+$         if (bss > 1310720) print bss, "bytes of bss" }'
+3 of 3 cursors complete and right, 300003 of 300003 bytes
+.
+
+# room KIB COMMAND: runs it in so much address space.
+room() {
+    (
+        # shellcheck disable=SC3045 # skipped where there is no -v
+        ulimit -v "$1" || exit
+        shift
+        "$@"
+    )
+}
+
+try 'small: 16 MiB of address space beside 4 MiB of cursors' <<'.'
+@ ulimit -v: (ulimit -v 1000000)
+$ build
+$ room 20480 ./gather -n 4 -s 1M | total
+4 of 4 cursors complete and right, 4194304 of 4194304 bytes
+.
+
+try 'small: 16 MiB of address space beside the 1 MiB of -m, 20 jobs' <<'.'
+@ ulimit -v: (ulimit -v 1000000)
+$ build
+$ room 17408 ./gather -m 1M -n 20 sh -c 'yes "$1" | head -c 300000' - {} |
+$     uniq -c | awk '{ n += $1 * (length($2) + 1) } END { print n }'
+6000000
+.
+
+# The connections are all there when the last command runs.  Its parent's
+# parent is gather itself.
+try 'small: a connection costs at most 256 KiB of memory' <<'.'
+@ /proc: [ -r /proc/self/status ]
+$ build
+$ cat >rss <<'end'
+$ n=$(ps -A -o ppid= | grep -c "^ *$2\$")
+$ [ "$n" -lt "$1" ] || sed -n 's/^VmData:[^0-9]*\([0-9]*\).*/\1/p' \
+$     "/proc/$2/status"
+$ sleep 2
+$ end
+$ data() {
+$     sh -c 'G=$$; export G
+$         exec ./gather -j "$1" -n "$1" sh ./rss "$1" "$G"' - "$1" |
+$         sort -n | tail -n 1
+$ }
+$ echo "$(($(data 120) - $(data 20)))" | awk '
+$     $1 <= 0 || $1 > 100 * 256 { print $1, "KiB for 100 connections" }'
+.
+
+echo "1..$number"
+echo "$passed passed, $failed failed$(
+    [ "$skipped" = 0 ] || echo ", $skipped skipped"
+)"
+[ "$failed" = 0 ]
