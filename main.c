@@ -245,9 +245,9 @@ static int synthetic(uint32_t item, const char *text, void *arg) {
 
 /* Is a cursor's array right?  And a checksum, which depends on the order. */
 static int verify(const struct item *row, uint64_t *sum) {
-    uint64_t sums = 0;
+    uint64_t sums = *sum = 0;
     int right = row->status == 0 && row->bytes == o.bytes;
-    for (size_t i = *sum = 0; right && i < row->bytes; i += 8) {
+    for (size_t i = 0; right && i < row->bytes; i += 8) {
         uint64_t w = 0, expected = word(row->which, i / 8);
         size_t n = row->bytes - i < 8 ? (size_t)(row->bytes - i) : 8;
         memcpy(&w, row->data + i, n);
