@@ -45,6 +45,10 @@ tsan:
 		-lpthread
 	GATHER=./gather-tsan DEADLINE=120 TSAN_OPTIONS=exitcode=66 sh ./test.sh
 
+# Compares with what else there is, and says what that needs.
+bench: all
+	sh bench/run.sh
+
 # Needs gcc, clang, clang-format, shellcheck, mandoc and libsqlite3-dev.
 lint:
 	gcc $(STANDARD) $(WARNINGS) -Werror -fsyntax-only $(SOURCES) $(EXAMPLES)

@@ -105,7 +105,7 @@ static void *receive(void *arg) {
     ssize_t k;
     if ((r->data = malloc(room)) == NULL) die("hold an array");
     while ((k = read(r->fd, r->data + (discard ? 0 : r->got),
-                     discard ? room : room - r->got)) > 0)
+                discard ? room : room - r->got)) > 0)
         r->got += (size_t)k;
     if (k < 0) die("read");
     close(r->fd);
@@ -118,7 +118,7 @@ static int check(const unsigned char *data, unsigned char *seen) {
     int child = 0;
     memcpy(&first, data, bytes < 8 ? bytes : 8);
     while (child < children &&
-           (w = word((uint64_t)child, 0),
+        (w = word((uint64_t)child, 0),
             seen[child] || memcmp(&w, data, bytes < 8 ? bytes : 8) != 0))
         child++;
     if (child == children) return 0;
@@ -167,17 +167,14 @@ static void options(int argc, char **argv) {
     static const char *const modes[] = {"tcp", "unix", "pipe", "shm"};
     int opt, i = 0;
     while ((opt = getopt(argc, argv, "dr")) != -1)
-        if (opt == 'd')
-            discard = 1;
-        else if (opt == 'r')
-            ready = 1;
-        else
-            exit(2);
+        if (opt == 'd') discard = 1;
+        else if (opt == 'r') ready = 1;
+        else exit(2);
     while (argc - optind == 3 && i < 4 && strcmp(argv[optind], modes[i]) != 0)
         i++;
     if (argc - optind != 3 || i == 4) {
         fputs("usage: bare [-d] [-r] tcp|unix|pipe|shm children bytes\n",
-              stderr);
+            stderr);
         exit(2);
     }
     mode = (enum mode)i;
@@ -222,17 +219,16 @@ int main(int argc, char **argv) {
     while (wait(NULL) > 0) continue;
     double took = now() - start;
     for (int k = 0; k < children; k++)
-        if (mode == SHM)
-            right += check(shared + (size_t)k * bytes, seen);
+        if (mode == SHM) right += check(shared + (size_t)k * bytes, seen);
         else
             right += readers[k].got == bytes &&
-                     (discard || check(readers[k].data, seen));
+                (discard || check(readers[k].data, seen));
     if (right < children) {
         fprintf(stderr, "bare: %d of %d arrays are wrong\n", children - right,
-                children);
+            children);
         return 1;
     }
     printf("%.6f s, %.1f MB/s\n", took,
-           (double)children * (double)bytes / 1e6 / took);
+        (double)children * (double)bytes / 1e6 / took);
     return 0;
 }

@@ -46,11 +46,9 @@ int main(int argc, char **argv) {
         return 1;
     }
     double took = now() - start;
-    if (WIFSIGNALED(status))
-        status = 128 + WTERMSIG(status);
-    else
-        status = WEXITSTATUS(status);
+    if (WIFSIGNALED(status)) status = 128 + WTERMSIG(status);
+    else status = WEXITSTATUS(status);
     fprintf(f, "%.6f %.6f %ld %d\n", took,
-            seconds(r.ru_utime) + seconds(r.ru_stime), r.ru_maxrss, status);
+        seconds(r.ru_utime) + seconds(r.ru_stime), r.ru_maxrss, status);
     return fclose(f) == 0 ? status : 1;
 }

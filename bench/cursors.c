@@ -97,6 +97,6 @@ int main(int argc, char **argv) {
             return 1;
         }
     printf("%.6f s, %.1f MB/s\n", took,
-           (double)cursors * (double)bytes / 1e6 / took);
+        (double)cursors * (double)bytes / 1e6 / took);
     return 0;
 }

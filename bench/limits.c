@@ -151,7 +151,7 @@ int main(void) {
     measure("to get a MiB of memory, touch it, and give it back", touch, 64);
     stream();
     measure("a MiB through the loopback interface, and forgotten", send_piece,
-            1.0 / 8);
+        1.0 / 8);
     measure("a connection, made, accepted and closed", connection, 1);
     kill(pid, SIGTERM);
     return 0;

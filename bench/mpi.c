@@ -45,14 +45,14 @@ int main(int argc, char **argv) {
     MPI_Barrier(MPI_COMM_WORLD);
     double start = MPI_Wtime();
     MPI_Gatherv(array, rank > 0 ? (int)words : 0, MPI_UINT64_T, all, counts,
-                places, MPI_UINT64_T, 0, MPI_COMM_WORLD);
+        places, MPI_UINT64_T, 0, MPI_COMM_WORLD);
     double took = MPI_Wtime() - start;
     for (size_t k = 0; rank == 0 && k < children; k++)
         for (size_t i = 0; i < words; i++)
             right &= all[k * words + i] == word(k, i);
     if (rank == 0 && right)
         printf("%.6f s, %.1f MB/s\n", took,
-               (double)(words * children * 8) / 1e6 / took);
+            (double)(words * children * 8) / 1e6 / took);
     if (rank == 0 && !right) fputs("mpi: the bytes are wrong\n", stderr);
     MPI_Finalize();
     return right ? 0 : 1;

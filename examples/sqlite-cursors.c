@@ -120,7 +120,7 @@ static int process(void) {
 int main(int argc, char **argv) {
     sqlite3 *db;
     run.jobs = CURSORS;
-    run.ready = run.keep = 1;  /* the list is known; items stay in memory */
+    run.ready = run.keep = 1; /* the list is known; items stay in memory */
     run.next = next;
     run.done = done;
     if (argc != 2 || signals_init() < 0 || make_token(run.token) < 0 ||

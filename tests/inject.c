@@ -57,23 +57,23 @@
 #define CALLS                                                                 \
     X(int, socket, EMFILE, 0, (int a, int b, int p), (a, b, p))               \
     X(int, bind, EADDRINUSE, 0, (int a, __CONST_SOCKADDR_ARG b, socklen_t n), \
-      (a, b, n))                                                              \
+        (a, b, n))                                                            \
     X(int, listen, EADDRINUSE, 0, (int a, int b), (a, b))                     \
     X(int, getsockname, ENOBUFS, 0, (int a, __SOCKADDR_ARG b, socklen_t *n),  \
-      (a, b, n))                                                              \
+        (a, b, n))                                                            \
     X(int, setsockopt, ENOMEM, 0,                                             \
-      (int a, int b, int p, const void *q, socklen_t n), (a, b, p, q, n))     \
+        (int a, int b, int p, const void *q, socklen_t n), (a, b, p, q, n))   \
     X(int, accept, EMFILE, 1, (int a, __SOCKADDR_ARG b, socklen_t *n),        \
-      (a, b, n))                                                              \
+        (a, b, n))                                                            \
     X(int, poll, ENOMEM, 1, (struct pollfd * a, nfds_t b, int p), (a, b, p))  \
     X(int, pipe, EMFILE, 0, (int a[2]), (a))                                  \
     X(int, dup2, EBUSY, 0, (int a, int b), (a, b))                            \
     X(int, rename, ENOSPC, 0, (const char *a, const char *b), (a, b))         \
     X(int, setrlimit, EPERM, 0,                                               \
-      (__rlimit_resource_t a, const struct rlimit *b), (a, b))                \
+        (__rlimit_resource_t a, const struct rlimit *b), (a, b))              \
     X(int, execvp, ENOMEM, 0, (const char *a, char *const *b), (a, b))        \
     X(int, setenv, ENOMEM, 0, (const char *a, const char *b, int p),          \
-      (a, b, p))                                                              \
+        (a, b, p))                                                            \
     X(int, fflush, ENOSPC, 0, (FILE * a), (a))                                \
     X(FILE *, fopen, EMFILE, 0, (const char *a, const char *b), (a, b))
 
@@ -120,8 +120,8 @@ static int (*next_close)(int), (*next_fclose)(FILE *);
 static ssize_t (*next_read)(int, void *, size_t);
 static ssize_t (*next_write)(int, const void *, size_t);
 static int (*next_connect)(int, __CONST_SOCKADDR_ARG, socklen_t);
-static int (*next_create)(pthread_t *, const pthread_attr_t *,
-                          void *(*)(void *), void *);
+static int (*next_create)(
+    pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 static int (*next_cond)(pthread_cond_t *, pthread_mutex_t *);
 #define X(type, name, error, noisy, params, args)                             \
     static type(*next_##name) params;
@@ -145,12 +145,12 @@ static void plan(const char *text) {
     p->on = plus[0] == '+';
     if (colon[1] < '0' || colon > strchr(strchr(text, ':') + 1, ':'))
         snprintf(how, sizeof(how), "%s", colon + 1);
-    p->sig = strcmp(how, "KILL") == 0   ? SIGKILL
-             : strcmp(how, "STOP") == 0 ? SIGSTOP
-             : strcmp(how, "SEGV") == 0 ? SIGSEGV
-             : strcmp(how, "TERM") == 0 ? SIGTERM
-             : strcmp(how, "LATE") == 0 ? LATE
-                                        : 0;
+    p->sig = strcmp(how, "KILL") == 0 ? SIGKILL
+        : strcmp(how, "STOP") == 0    ? SIGSTOP
+        : strcmp(how, "SEGV") == 0    ? SIGSEGV
+        : strcmp(how, "TERM") == 0    ? SIGTERM
+        : strcmp(how, "LATE") == 0    ? LATE
+                                      : 0;
     p->error = atoi(how);
     planned++;
 }
@@ -175,7 +175,7 @@ __attribute__((constructor)) static void begin(void) {
 #undef X
     if (env != NULL) sscanf(env, "%lu:%u", &seed, &noise);
     snprintf(text, sizeof(text), "%s",
-             getenv("INJECT") != NULL ? getenv("INJECT") : "");
+        getenv("INJECT") != NULL ? getenv("INJECT") : "");
     for (char *p = strtok(text, ","); p && planned < PLANS;) {
         plan(p);
         p = strtok(NULL, ",");
@@ -217,7 +217,7 @@ static void note(const struct plan *p, long n) {
 
 static int meant(const struct plan *p) {
     return strcmp(p->who, me) == 0 ||
-           (depth == 1 && strcmp(p->who, "child") == 0);
+        (depth == 1 && strcmp(p->who, "child") == 0);
 }
 
 /* Sends a signal to this process; threads block all, but no real SEGV. */
@@ -239,12 +239,9 @@ static int fails(enum call call, int fitting) {
         if (p->call != call || !meant(p) || n < p->n || (n > p->n && !p->on))
             continue;
         note(p, n);
-        if (p->sig == LATE)
-            nanosleep(&late, NULL);
-        else if (p->sig != 0)
-            suffer(p->sig);
-        else
-            result = p->error ? p->error : fitting;
+        if (p->sig == LATE) nanosleep(&late, NULL);
+        else if (p->sig != 0) suffer(p->sig);
+        else result = p->error ? p->error : fitting;
     }
     errno = error;
     return result;
@@ -287,15 +284,13 @@ pid_t fork(void) {
     seed += 7919u * (unsigned long)(forked + 1);
     for (int i = 0; i < NUMBER; i++) count[i] = 0;
     depth++;
-    if (depth == 1)
-        snprintf(me, sizeof(me), "child%d", forked);
-    else
-        strcpy(me, "fork");
+    if (depth == 1) snprintf(me, sizeof(me), "child%d", forked);
+    else strcpy(me, "fork");
     return 0;
 }
 
-int pthread_create(pthread_t *a, const pthread_attr_t *b, void *(*f)(void *),
-                   void *p) {
+int pthread_create(
+    pthread_t *a, const pthread_attr_t *b, void *(*f)(void *), void *p) {
     int e = fails(N_thread, EAGAIN);
     noisy();
     return e != 0 ? e : next_create(a, b, f, p);
@@ -408,8 +403,7 @@ static int transfer(int fd, int in, size_t n, size_t *m, enum call *bytes) {
     errno = error;
     *m = n;
     *bytes = net ? (in ? N_got : N_sent) : !in && fd == 1 ? N_wrote : NUMBER;
-    if (net)
-        e = fails(in ? N_recv : N_send, in ? ECONNRESET : EPIPE);
+    if (net) e = fails(in ? N_recv : N_send, in ? ECONNRESET : EPIPE);
     else if (fd != 2 && (!tube || fd < 2))
         e = fails(in ? N_read : N_write, in ? EIO : ENOSPC);
     if (e != 0) return e;

@@ -64,11 +64,11 @@ static void kill_below(FILE *report, const char *what, long pid) {
 
 /* Becomes the command. */
 static void become(char **argv, const char *library, const char *flags,
-                   const sigset_t *mask) {
+    const sigset_t *mask) {
     if (library != NULL) setenv("LD_PRELOAD", library, 1);
     for (; *flags != '\0'; flags++)
-        fcntl(*flags - '0', F_SETFL,
-              fcntl(*flags - '0', F_GETFL) | O_NONBLOCK);
+        fcntl(
+            *flags - '0', F_SETFL, fcntl(*flags - '0', F_GETFL) | O_NONBLOCK);
     sigprocmask(SIG_SETMASK, mask, NULL);
     execvp(argv[0], argv);
     perror(argv[0]);
@@ -82,12 +82,9 @@ int main(int argc, char **argv) {
     sigset_t chld, old;
     struct timespec t = {0, 100000000};
     while ((opt = getopt(argc, argv, "+l:n:s:")) != -1)
-        if (opt == 'l')
-            library = optarg;
-        else if (opt == 'n')
-            flags = optarg;
-        else if (opt == 's')
-            by = atof(optarg);
+        if (opt == 'l') library = optarg;
+        else if (opt == 'n') flags = optarg;
+        else if (opt == 's') by = atof(optarg);
     FILE *report = argc - optind > 1 ? fopen(argv[optind], "we") : NULL;
     if (report == NULL || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0) return 99;
     sigemptyset(&chld);
