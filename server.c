@@ -422,7 +422,8 @@ static int next_item(struct conn *cn) {
     struct item *item = waiting(cn->wanted);
     if (cn->child < END) cn->wanted = NONE; /* no promise holds twice */
     while (item == NULL && (item = waiting(cn->wanted)) == NULL) {
-        int more = q.open < (uint32_t)q.threads || room(sizeof(*item));
+        int more = cn->wanted < NONE || q.open < (uint32_t)q.threads ||
+            room(sizeof(*item));
         int last = cn->wanted < NONE ||
             (q.waiting == 0 && (q.open == 0 || run->retries == 0));
         if ((cn->wanted < run->given && (q.open > 0 || run->reading)) ||
@@ -430,15 +431,14 @@ static int next_item(struct conn *cn) {
             pthread_cond_signal(&q.more); /* it was not for this one */
             return 0;
         }
-        if (run->listed || run->reading || (cn->wanted == NONE && !more))
+        if (run->listed || run->reading || run->aborted || !more)
             await(&q.more);
         else if ((item = list_item()) != NULL && cn->wanted < NONE) {
             put_back(item); /* to be had from there */
             item = NULL;
         }
     }
-    item->status = STATUS_LOST;
-    item->pid = child_pid(cn->child);
+    item->status = STATUS_LOST, item->pid = child_pid(cn->child);
     getpeername(
         cn->fd, (struct sockaddr *)&item->peer, &(socklen_t){sizeof(sa)});
     item->began = now(), item->bytes = 0;
