@@ -160,8 +160,7 @@ static void release(struct item *item) {
     unsigned char *little = realloc(item->data, 1);
     free(little != NULL ? little : item->data);
     q.held -= item->room;
-    item->data = NULL;
-    item->room = item->held = 0;
+    item->data = NULL, item->room = item->held = 0;
     if (q.line != NULL) pthread_cond_signal(&q.line->wake);
     if (!run->listed) pthread_cond_signal(&q.more);
 }
@@ -194,7 +193,8 @@ static int place(struct conn *cn, size_t n) {
         if (run->unordered && q.turn == NULL) q.turn = item;
         out = out || q.turn == item;
         if (out && grow(item, 0, n, 1)) break;
-        if (out || run->keep) fail_run("hold ", "an item", strerror(ENOMEM));
+        if (out || run->keep || room(run->memory + 1)) /* nobody frees any */
+            fail_run("hold ", "an item", strerror(ENOMEM));
         wait_in_line(cn);
     }
     item->busy = 1;
