@@ -134,9 +134,10 @@ struct process {
 /* Becomes the command, or returns with errno set. */
 static void become(struct command *cmd, const char *text, int out, pid_t me) {
     char digits[16], **arg = cmd->argv;
-    if (dup2(out, 1) < 0) return;
-    if (!cmd->input && (close(0) < 0 || open("/dev/null", O_RDONLY) != 0))
-        return;
+    int in[2], ok = dup2(out, 1) == 1 && (cmd->input || close(0) == 0);
+    if (ok && !cmd->input && open("/dev/null", O_RDONLY) < 0)
+        ok = pipe(in) == 0 && close(in[1]) == 0; /* there may be no /dev */
+    if (!ok) return;
     do
         if ((*arg = substitute(*arg, text)) == NULL) return;
     while (*++arg != NULL);
@@ -220,10 +221,7 @@ static enum verdict step(struct process *p) {
         if (p->due > 0) p->due += p->silent - t;
         return GO_ON;
     }
-    if (n == 0) {
-        close(p->out);
-        p->out = -1;
-    }
+    if (n == 0) close(p->out), p->out = -1;
     if (p->exited && (p->out < 0 || p->silent + GRACE <= t)) return OVER;
     if (p->exited) by = p->silent + GRACE;
     struct pollfd f[3] = {{.fd = p->out, .events = POLLIN}, /* or negative */
