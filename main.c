@@ -443,8 +443,7 @@ int main(int argc, char **argv) {
     int fd; /* what came in closed is a directory now, and using it fails */
     while ((fd = open("/", O_RDONLY)) >= 0 && fd < 3) continue;
     close(fd);
-    run.next = next;
-    run.done = done;
+    run.next = next, run.done = done;
     command_line(argc, argv);
     unsetenv("GATHER_TOKEN"); /* commands shall not find it */
     if (signals_init() < 0 ||

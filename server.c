@@ -81,6 +81,9 @@ int make_token(unsigned char *token) {
 static int listen_on(long port) {
     if ((s = socket(AF_INET, SOCK_STREAM, 0)) < 0) return -1;
     tune(s); /* must not block: who called may be gone at accept() */
+#ifdef TCP_USER_TIMEOUT /* for replies, inherited; clients may wait longer */
+    setsockopt(s, IPPROTO_TCP, TCP_USER_TIMEOUT, &(int){40000}, sizeof(int));
+#endif
     setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
     sa.sin_port = htons((uint16_t)port);
     if (bind(s, (struct sockaddr *)&sa, sizeof(sa)) == 0 &&
