@@ -463,7 +463,7 @@ static int reply(struct conn *cn, const struct item *item) {
     return ok;
 }
 
-/* Has an item run.  Returns 0 if the client is gone; it may not even begin. */
+/* Has an item run.  Returns 0 if the client is gone, or may not try again. */
 static int attempt(struct conn *cn) {
     struct item *item = cn->item;
     int status = STATUS_LOST;
@@ -476,7 +476,7 @@ static int attempt(struct conn *cn) {
     if (reply(cn, item)) status = converse(cn);
     int there = status != STATUS_LOST;
     finish(cn, there || cn->left >= 0 ? status : STATUS_TIMEOUT);
-    return there;
+    return there && (cn->child < END || status == 0 || run->retries == 0);
 }
 
 /* Reads the opening.  Returns 0 for a stranger, who changes nothing here. */

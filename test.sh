@@ -1801,8 +1801,13 @@ export GATHER_TOKEN
 
 # port: waits until the server that writes ./err has told its port; says it.
 port() {
-    till grep -qs ' port [0-9]' err
+    tries=0
+    until grep -qs ' port [0-9]' err; do
+        [ $((tries += 1)) -lt $((second * 200)) ] || break
+        sleep "$nap"
+    done
     sed -n 's/.* port \([0-9][0-9]*\)$/\1/p' err | sed 1q
+    grep -q ' port [0-9]' err || cat err >&2
 }
 
 try '-b, -c: clients from elsewhere run the items, which come in order' <<'.'
@@ -1975,8 +1980,8 @@ $     $2 ~ /gather$/ && / -p 0 -j 0 ::: a$/ { print $1 }'); wait $c; echo $?
 
 try '-c: a signal ends the command, then the client dies of it' <<'.'
 $ gather -p 0 -j 0 ::: a 2>err & p=$(port)
-$ watched gather -c 127.0.0.1:$p sh -c 'trap "echo TERM >got; exit" TERM
-$     kill -INT $G; while :; do sleep 1; done' -; echo $?; wait; cat got
+$ watched gather -c 127.0.0.1:$p sh -c 'exec 2>/dev/null
+$     trap "echo TERM >got; exit" TERM; kill -INT $G; while :; do sleep 1; done' -; echo $?; wait; cat got
 130
 TERM
 .
