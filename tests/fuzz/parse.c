@@ -47,8 +47,8 @@ static int fuzz_poll(struct pollfd *f, nfds_t n, int timeout) {
 static int fuzz_close(int fd) { return -(fd < 0); }
 
 /* A second reader of numbers: 0 if it is none from min to max. */
-static int is_number(const char *p, uint64_t min, uint64_t max, int units,
-                     uint64_t *value) {
+static int is_number(
+    const char *p, uint64_t min, uint64_t max, int units, uint64_t *value) {
     static const char letters[] = "kMG";
     unsigned long long n = 0, factor = 1;
     int digits = 0;
@@ -65,8 +65,8 @@ static int is_number(const char *p, uint64_t min, uint64_t max, int units,
     *value = n * factor;
     return 1;
 }
-static void check_number(int opt, uint64_t min, uint64_t max, int units,
-                         uint64_t is) {
+static void check_number(
+    int opt, uint64_t min, uint64_t max, int units, uint64_t is) {
     uint64_t n = 0;
     if (o.arg[opt] == NULL) return;
     MUST(is_number(o.arg[opt], min, max, units, &n) && n == is);
@@ -84,7 +84,7 @@ static void check_options(int n) {
     check_number('s', 0, MANY, 1, o.bytes);
     if (o.items == NULL) check_number('n', 0, NONE, 0, o.cursors);
     MUST(o.arg['t'] == NULL ||
-         (strtod(o.arg['t'], &ends) == o.cmd.seconds && *ends == '\0'));
+        (strtod(o.arg['t'], &ends) == o.cmd.seconds && *ends == '\0'));
     MUST(o.cmd.seconds >= 0);
     MUST(run.files == NULL || strstr(run.files, "{}") != NULL);
     MUST(run.keep == (o.cmd.argv == NULL));

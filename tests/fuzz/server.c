@@ -36,7 +36,7 @@ static int fuzz_unlink(const char *name);
 static int fuzz_accept(int fd, struct sockaddr *from, socklen_t *length);
 static int fuzz_shutdown(int fd, int how);
 static int fuzz_thread(pthread_t *id, const pthread_attr_t *attr,
-                       void *(*function)(void *), void *arg);
+    void *(*function)(void *), void *arg);
 static int fuzz_lock(pthread_mutex_t *m);
 static int fuzz_unlock(pthread_mutex_t *m);
 static int fuzz_wait(pthread_cond_t *cond, pthread_mutex_t *m);
@@ -155,7 +155,7 @@ static void begin(void) {
     swapcontext(&t->context, &main_context);
 }
 static int fuzz_thread(pthread_t *id, const pthread_attr_t *attr,
-                       void *(*function)(void *), void *arg) {
+    void *(*function)(void *), void *arg) {
     struct thread *t = threads;
     (void)id, (void)attr;
     if (faulty(NO_THREAD)) return EAGAIN;
@@ -351,10 +351,8 @@ static ssize_t say_to(struct stream *st, const uint8_t *p, size_t n) {
     if (st->shut || faulty(BAD_REPLY)) return -1;
     if (n > 3 && choose(2)) n = 3;
     for (size_t i = 0; i < n; i++) {
-        if (st->have < HEADER)
-            st->m[st->have++] = p[i];
-        else
-            st->text--;
+        if (st->have < HEADER) st->m[st->have++] = p[i];
+        else st->text--;
         if (st->have == HEADER && st->text == 0 && get32(st->m) < ITEMS)
             st->text = get32(st->m + 4) + 1;
         if (st->have == HEADER && st->text == 1) {
@@ -524,8 +522,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
 }
 
 /* Puts whole messages where plain mutation would hardly make any. */
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t bytes, size_t max,
-                               unsigned seed) {
+size_t LLVMFuzzerCustomMutator(
+    uint8_t *data, size_t bytes, size_t max, unsigned seed) {
     uint8_t m[64];
     size_t n = 0, payload = seed >> 8 & 15;
     uint32_t w = seed >> 12 & 1 ? MINE : seed >> 13 & 3;
