@@ -6,10 +6,12 @@
  *
  * What has to be true: either the command line is refused, with a message and
  * status 1, or the numbers, addresses and the token are those of a second,
- * simpler reader, the options go together, the command is what was behind
- * them, and the items are the lines of the list.
+ * simpler reader, which agrees if they are refused; the options go together,
+ * the command is what was behind them, and the items are the lines of the
+ * list.
  */
 #include "fuzz.h"
+#include <ctype.h>
 #include <setjmp.h>
 #include <strings.h>
 
@@ -35,7 +37,8 @@ static char input[ROOM + 1];
 static char *words_of[WORDS + 2], *before[WORDS + 2];
 static jmp_buf refused;
 static int messages;
-static char *token; /* what the environment says, or NULL */
+static char message[2048]; /* the first of them */
+static char *token;        /* what the environment says, or NULL */
 
 static _Noreturn void fuzz_exit(int status) {
     MUST(status == 1 && messages > 0);
@@ -48,7 +51,8 @@ static ssize_t fuzz_read(int fd, void *buf, size_t n) {
 static ssize_t fuzz_write(int fd, const void *buf, size_t n) {
     MUST(fd == 2 && n > 9 && memcmp(buf, "gather: ", 8) == 0);
     MUST(((const char *)buf)[n - 1] == '\n');
-    messages++;
+    if (messages++ == 0)
+        snprintf(message, n + 1, "%.*s", (int)n, (const char *)buf);
     return (ssize_t)n;
 }
 static int fuzz_poll(struct pollfd *f, nfds_t n, int timeout) {
@@ -93,6 +97,47 @@ static void check_number(
     MUST(is_number(o.arg[opt], min, max, units, &n) && n == is);
 }
 
+/* Is it the port that -c may have? */
+static int is_port(const char *p, uint64_t *value) {
+    if (strcmp(p, "ingreslock") == 0) return (*value = 1524) > 0;
+    while (*p == '0') p++; /* as many as one likes */
+    return is_number(p, 1, 65535, 0, value);
+}
+
+/* The command line was refused: is there something wrong with it? */
+static void check_refusal(void) {
+    static const char number_is[] = ": not a number, or out of range\n";
+    static const char line_is[] = "the command line: no ";
+    static const struct {
+        char letter, units;
+        uint64_t max;
+    } numbers[] = {{'j', 0, 1000000}, {'n', 0, NONE}, {'r', 0, 1000000},
+        {'w', 0, NONE - 1}, {'m', 1, MANY}, {'s', 1, MANY}};
+    const char *what = message + strlen("gather: fatal: unable to ");
+    const char *colon = strrchr(o.arg['c'] ? o.arg['c'] : "", ':');
+    const char *t = token != NULL ? token : "";
+    uint64_t n = 0;
+    if (strncmp(what, "find the port of ", 17) == 0)
+        MUST(colon != NULL && !is_port(colon + 1, &n));
+    if (strncmp(what, "understand ", 11) != 0) return;
+    what += 11;
+    if (strncmp(what, line_is, sizeof(line_is) - 1) == 0) {
+        if (strncmp(what + sizeof(line_is) - 1, "GATHER_TOKEN", 12) != 0)
+            return;
+        while (isxdigit((unsigned char)*t)) t++, n++;
+        MUST(*t != '\0' || n != 2 * TOKEN);
+    } else if (strcmp(what + strlen(what) - sizeof(number_is) + 1,
+                   number_is) == 0) {
+        int bad = 0;
+        for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+            const char *arg = o.arg[(int)numbers[i].letter];
+            bad |= arg != NULL &&
+                !is_number(arg, 0, numbers[i].max, numbers[i].units, &n);
+        }
+        MUST(bad);
+    }
+}
+
 /* The token is known if there has to be one. */
 static void check_token(void) {
     char hex[2 * TOKEN + 1];
@@ -111,8 +156,7 @@ static void check_client(int words_left) {
         MUST(o.arg[(int)*opt] == NULL);
     MUST(o.items == NULL);
     MUST(length == strlen(hname) && memcmp(hname, arg, length) == 0);
-    if (colon != NULL && strcmp(colon + 1, "ingreslock") != 0)
-        MUST(is_number(colon + 1, 1, 65535, 0, &p));
+    MUST(colon == NULL || is_port(colon + 1, &p));
     MUST(cport == p);
     if (o.arg['w'] == NULL) {
         MUST(words_left > 0 && o.client == NONE);
@@ -237,6 +281,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
         check_options(n);
         run.ready = 0;
         check_list(input + at, at < bytes ? bytes - at : 0);
+    } else {
+        check_refusal();
     }
     MUST(held_blocks == 0);
     free_blocks();

@@ -111,7 +111,8 @@ static uint8_t input[ROOM], output[ROOM], part[ITEMS][ROOM];
 static size_t outputs, parts[ITEMS];
 static int part_open[ITEMS], part_there[ITEMS], named[ITEMS];
 static int finished[ITEMS], list, last;
-static int enough; /* a signal has arrived */
+static int enough;     /* a signal has arrived */
+static size_t mute_at; /* who is mute has said so many bytes */
 static int nstreams, accepted, pending, locked, woken, reaped, dying, deaths;
 static enum fault fault;
 static int when, spurious;
@@ -305,7 +306,8 @@ static int fuzz_poll(struct pollfd *f, nfds_t n, int timeout) {
         return has;
     }
     perhaps_yield();
-    if (!(st->habits & MUTE) || timeout < 0 || st->shut) return 1;
+    int mute = (st->habits & MUTE) && st->pos >= mute_at;
+    if (!mute || timeout < 0 || st->shut) return 1;
     fuzz_now += timeout / 1e3;
     st->late = 1;
     return 0;
@@ -501,8 +503,9 @@ static void done(struct item *item) {
     }
     MUST(item->status != 0 || item->tries > 0);
     int told = item->status == a->status && item->bytes == a->n;
-    int late = !told && item->status == STATUS_TIMEOUT && a->on && a->on->late;
-    MUST(!late || whole.seconds > 0);
+    int late = !told && item->status == STATUS_TIMEOUT && a->on &&
+        (a->on->late || a->status == STATUS_LOST);
+    MUST(!late || (whole.seconds > 0 && item->took >= whole.seconds));
     MUST(told || late || whole.aborted || fault == BAD_REPLY);
     MUST(told || item->status != 0);
     if (item->status == 0)
@@ -553,6 +556,7 @@ static void set_up(const uint8_t *control, size_t left) {
     whole.remote = control[0] >> 7;
     whole.jobs = children = (control[1] >> 5) + !whole.remote;
     whole.seconds = control[20] & 3;
+    mute_at = control[21];
     whole.memory = (uint64_t)control[2] * 16;
     fault = control[3] & 15;
     when = control[3] >> 4;
