@@ -85,24 +85,25 @@ static void let_go(void) {
 }
 
 /* What a client begins with, in m: it says it is child `which_child`. */
-static size_t opening(unsigned char *m, uint32_t which_child) {
+static size_t opening(uint32_t *m, uint32_t which_child) {
     memcpy(m, MAGIC, 4);
-    memcpy(m + 4, token, TOKEN);
-    header(m + 4 + TOKEN, which_child, 0);
+    memcpy(m + 1, token, TOKEN);
+    header(m + 1 + TOKEN / 4, which_child, 0);
     return 4 + TOKEN + HEADER;
 }
 
 /* Enters as a client without a number, or as a child that there is already,
  * and is given an item.  Returns the connection. */
 static int enter(uint32_t who) {
-    unsigned char m[64];
+    uint32_t m[16];
     char name[80];
     int fd = call();
     push(fd, m, opening(m, who));
     if (readn(fd, m, HEADER, 0) < HEADER) fail("no item: the connection");
-    item = get32(m);
-    if (item >= NONE || get32(m + 4) >= sizeof(text)) fail("no item");
-    if (readn(fd, text, get32(m + 4), 0) < get32(m + 4)) fail("no text");
+    item = ntohl(m[0]);
+    uint32_t n = ntohl(m[1]);
+    if (item >= NONE || n >= sizeof(text)) fail("no item");
+    if (readn(fd, text, n, 0) < n) fail("no text");
     snprintf(name, sizeof(name), "data.%s", text);
     FILE *file = fopen(name, "r");
     if (file == NULL || (data = malloc(4 << 20)) == NULL) fail(name);
@@ -116,27 +117,27 @@ static int enter(uint32_t who) {
 /* Sends the header of a data message that is not what it should be, and some
  * bytes behind it. */
 static void lie(int fd, uint32_t w, uint32_t n) {
-    unsigned char m[HEADER];
+    uint32_t m[2];
     header(m, w, n);
     push(fd, m, HEADER);
     push(fd, data, length < n ? length : n);
 }
 
 /* Makes an end message in m: as many bytes of payload as are wanted. */
-static size_t end(unsigned char *m, uint32_t status, uint64_t bytes,
-                  uint32_t payload) {
+static size_t end(
+    uint32_t *m, uint32_t status, uint64_t bytes, uint32_t payload) {
     memset(m, 0, 64);
     header(m, item | END, payload);
-    put32(m + 8, status);
-    put32(m + 12, (uint32_t)(bytes >> 32));
-    put32(m + 16, (uint32_t)bytes);
+    m[2] = htonl(status);
+    m[3] = htonl((uint32_t)(bytes >> 32));
+    m[4] = htonl((uint32_t)bytes);
     return HEADER + payload;
 }
 
 /* Delivers the item as it should be, and ends it as it should not. */
-static void misreport(int fd, uint32_t status, uint64_t bytes,
-                      uint32_t payload) {
-    unsigned char m[64];
+static void misreport(
+    int fd, uint32_t status, uint64_t bytes, uint32_t payload) {
+    uint32_t m[16];
     lie(fd, item, (uint32_t)length);
     push(fd, m, end(m, status, bytes, payload));
 }
@@ -144,44 +145,44 @@ static void misreport(int fd, uint32_t status, uint64_t bytes,
 /* --- From outside */
 
 static void none(void) { /* an opening without the token, then nothing */
-    unsigned char m[12];
+    uint32_t m[3];
     int fd = call();
     memcpy(m, MAGIC, 4);
-    header(m + 4, NONE, 0);
+    header(m + 1, NONE, 0);
     push(fd, m, sizeof(m));
     shutdown(fd, SHUT_WR);
     until_closed(fd);
 }
 
 static void wrong(void) { /* another token */
-    unsigned char m[64];
+    uint32_t m[16];
     int fd = call();
     size_t n = opening(m, NONE);
-    memset(m + 4, 0x5a, TOKEN);
+    memset(m + 1, 0x5a, TOKEN);
     push(fd, m, n);
     until_closed(fd);
 }
 
 static void near(void) { /* the token but for its last bit */
-    unsigned char m[64];
+    uint32_t m[16];
     int fd = call();
     size_t n = opening(m, NONE);
-    m[4 + TOKEN - 1] ^= 1;
+    m[TOKEN / 4] ^= htonl(1);
     push(fd, m, n);
     until_closed(fd);
 }
 
 static void magic(void) { /* another protocol, or version */
-    unsigned char m[64];
+    uint32_t m[16];
     int fd = call();
     size_t n = opening(m, NONE);
-    m[3]++;
+    m[0] ^= htonl(3); /* GAT2 */
     push(fd, m, n);
     until_closed(fd);
 }
 
 static void number(void) { /* a child that there is not */
-    unsigned char m[64];
+    uint32_t m[16];
     int fd = call();
     push(fd, m, opening(m, 123456));
     until_closed(fd);
@@ -198,7 +199,7 @@ static void garbage(void) { /* a million bytes of anything */
 }
 
 static void half(int late) { /* half an opening, for ever */
-    unsigned char m[64];
+    uint32_t m[16];
     int fd = call();
     push(fd, m, opening(m, NONE) / 2);
     if (!late) let_go();
@@ -206,12 +207,12 @@ static void half(int late) { /* half an opening, for ever */
 }
 
 static void drip(int late) { /* an opening that is right, but no faster */
-    unsigned char m[64];
+    uint32_t m[16];
     int fd = call();
     size_t n = opening(m, NONE);
     if (!late) let_go();
     for (size_t i = 0; i < n && !ready(fd, POLLIN, now() + 1); i++)
-        push(fd, m + i, 1);
+        push(fd, (char *)m + i, 1);
     if (!ready(fd, POLLIN, now())) fail("a slow opening is taken");
     until_closed(fd);
 }
@@ -250,10 +251,10 @@ static void foreign(void) { /* data for an item of somebody else */
 }
 
 static void foreign_end(void) { /* the end of an item of somebody else */
-    unsigned char m[64];
+    uint32_t m[16];
     int fd = enter(NONE);
     size_t n = end(m, 0, 0, 12);
-    put32(m, (item == 3 ? 4 : 3) | END);
+    m[0] = htonl((item == 3 ? 4 : 3) | END);
     push(fd, m, n);
     until_closed(fd);
 }
@@ -325,7 +326,7 @@ static void bare(void) { /* all the data, but no end */
 }
 
 static void cut(void) { /* gone in the middle of the data */
-    unsigned char m[HEADER];
+    uint32_t m[2];
     int fd = enter(NONE);
     header(m, item, length);
     push(fd, m, HEADER);
@@ -334,7 +335,7 @@ static void cut(void) { /* gone in the middle of the data */
 }
 
 static void rst(void) { /* a reset in the middle of the data */
-    unsigned char m[HEADER];
+    uint32_t m[2];
     int fd = enter(NONE);
     header(m, item, length);
     push(fd, m, HEADER);
@@ -343,7 +344,7 @@ static void rst(void) { /* a reset in the middle of the data */
 }
 
 static void rst_end(void) { /* a reset in the middle of the end */
-    unsigned char m[64];
+    uint32_t m[16];
     int fd = enter(NONE);
     size_t n = end(m, 0, length, 12);
     lie(fd, item, (uint32_t)length);
@@ -357,7 +358,7 @@ static void impostor(void) { /* a child that there is already */
 }
 
 static void again(void) { /* an item that has been delivered, once more */
-    unsigned char m[64];
+    uint32_t m[16];
     int fd = enter(NONE);
     misreport(fd, 0, length, 12);
     ready(fd, POLLIN, now() + 0.2); /* time to be believed */
@@ -369,24 +370,23 @@ static void again(void) { /* an item that has been delivered, once more */
 }
 
 static void after_end(void) { /* more data, at once behind the end */
-    unsigned char m[HEADER + 12 + HEADER + 5];
-    unsigned char e[64];
+    uint32_t m[16];
     int fd = enter(NONE);
     lie(fd, item, (uint32_t)length);
-    memcpy(m, e, end(e, 0, length, 12));
-    header(m + HEADER + 12, item, 5);
-    memcpy(m + HEADER + 12 + HEADER, "again", 5);
-    push(fd, m, sizeof(m));
+    size_t n = end(m, 0, length, 12);
+    header(m + n / 4, item, 5);
+    memcpy(m + n / 4 + 2, "again", 5);
+    push(fd, m, n + HEADER + 5);
     let_go();
     until_closed(fd);
 }
 
 static void unasked(void) { /* data before there is an item */
-    unsigned char m[64 + HEADER + 5];
+    uint32_t m[16];
     int fd = call();
     size_t n = opening(m, NONE);
-    header(m + n, 19, 5);
-    memcpy(m + n + HEADER, "early", 5);
+    header(m + n / 4, 19, 5);
+    memcpy(m + n / 4 + 2, "early", 5);
     push(fd, m, n + HEADER + 5);
     until_closed(fd);
 }
@@ -396,37 +396,18 @@ static const struct {
     const char *name;
     void (*attack)(void);
     void (*open)(int late);
-} attacks[] = {{"none", none, NULL},
-               {"wrong", wrong, NULL},
-               {"near", near, NULL},
-               {"magic", magic, NULL},
-               {"number", number, NULL},
-               {"garbage", garbage, NULL},
-               {"half", NULL, half},
-               {"drip", NULL, drip},
-               {"silent", NULL, silent},
-               {"flood", NULL, flood},
-               {"range", range, NULL},
-               {"foreign", foreign, NULL},
-               {"foreign-end", foreign_end, NULL},
-               {"nobody", nobody, NULL},
-               {"over", over, NULL},
-               {"huge", huge, NULL},
-               {"empty", empty, NULL},
-               {"fewer", fewer, NULL},
-               {"more", more, NULL},
-               {"high", high, NULL},
-               {"shorter", shorter, NULL},
-               {"longer", longer, NULL},
-               {"status", status, NULL},
-               {"bare", bare, NULL},
-               {"cut", cut, NULL},
-               {"rst", rst, NULL},
-               {"rst-end", rst_end, NULL},
-               {"impostor", impostor, NULL},
-               {"again", again, NULL},
-               {"after-end", after_end, NULL},
-               {"unasked", unasked, NULL}};
+} attacks[] = {{"none", none, NULL}, {"wrong", wrong, NULL},
+    {"near", near, NULL}, {"magic", magic, NULL}, {"number", number, NULL},
+    {"garbage", garbage, NULL}, {"half", NULL, half}, {"drip", NULL, drip},
+    {"silent", NULL, silent}, {"flood", NULL, flood}, {"range", range, NULL},
+    {"foreign", foreign, NULL}, {"foreign-end", foreign_end, NULL},
+    {"nobody", nobody, NULL}, {"over", over, NULL}, {"huge", huge, NULL},
+    {"empty", empty, NULL}, {"fewer", fewer, NULL}, {"more", more, NULL},
+    {"high", high, NULL}, {"shorter", shorter, NULL}, {"longer", longer, NULL},
+    {"status", status, NULL}, {"bare", bare, NULL}, {"cut", cut, NULL},
+    {"rst", rst, NULL}, {"rst-end", rst_end, NULL},
+    {"impostor", impostor, NULL}, {"again", again, NULL},
+    {"after-end", after_end, NULL}, {"unasked", unasked, NULL}};
 
 int main(int argc, char **argv) {
     const char *secret = getenv("GATHER_TOKEN");
@@ -446,10 +427,8 @@ int main(int argc, char **argv) {
     setrlimit(RLIMIT_NOFILE, &files);
     for (size_t i = 0; i < sizeof(attacks) / sizeof(attacks[0]); i++) {
         if (strcmp(attacks[i].name, argv[1]) != 0) continue;
-        if (attacks[i].attack != NULL)
-            attacks[i].attack();
-        else
-            attacks[i].open(argc > 4);
+        if (attacks[i].attack != NULL) attacks[i].attack();
+        else attacks[i].open(argc > 4);
         let_go();
         return 0;
     }

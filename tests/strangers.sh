@@ -100,7 +100,8 @@ left() {
 run() {
     attack=$1
     shift
-    rm -f go out out.* log err said
+    rm -f go out out.* log said
+    : >err
     started=$(date +%s)
     # shellcheck disable=SC2016  # for the command's shell
     GATHER_STRANGERS=$dir timeout -k 1 "$DEADLINE" \

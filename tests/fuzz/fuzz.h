@@ -25,6 +25,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -36,10 +37,19 @@ size_t LLVMFuzzerMutate(uint8_t *data, size_t bytes, size_t max);
 #define MUST(condition)                                                       \
     do {                                                                      \
         if (condition) break;                                                 \
-        fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__,            \
-                #condition);                                                  \
+        fprintf(                                                              \
+            stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);   \
         abort();                                                              \
     } while (0)
+
+/* Words of the wire, as the harnesses read and write them. */
+static uint32_t get32(const uint8_t *p) {
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 |
+        p[3];
+}
+static inline void put32(uint8_t *p, uint32_t n) {
+    for (int i = 0; i < 4; i++) p[i] = (uint8_t)(n >> (24 - 8 * i));
+}
 
 #define BLOCKS 4096
 static void *blocks[BLOCKS]; /* what the program holds on the heap */
@@ -103,7 +113,7 @@ static void free_blocks(void) {
 #define close fuzz_close
 #define fcntl fuzz_fcntl
 #define clock_gettime fuzz_clock
-#define setsockopt(...) 0
+#define setsockopt(...) ((void)0)
 #define isatty(fd) 0
 
 static double fuzz_now = 1000; /* seconds on the clock */

@@ -8,8 +8,11 @@
  * What has to be true: items that are said to be complete are what a second,
  * simpler reader of the wire finds in the input, byte for byte; others ended
  * as it says; each ends once, in order if there is one; nobody waits for ever;
- * nothing waits with the lock held; after a good end no memory, descriptor or
- * part of a file is left.
+ * nothing waits with the lock held; an item goes only to who knows the token,
+ * and to the one that it is promised to or that wants it; a server of others
+ * waits for more of them only while there is something to do that nobody who
+ * is there will do; after a good end no memory, descriptor or part of a file
+ * is left.
  */
 #include "fuzz.h"
 #include <ucontext.h>
@@ -20,6 +23,7 @@
 #define accept fuzz_accept
 #define shutdown fuzz_shutdown
 #define sysconf(what) 16384
+#define getpeername fuzz_peer
 #define pthread_create fuzz_thread
 #define pthread_sigmask(...) 0
 #define pthread_mutex_lock fuzz_lock
@@ -35,8 +39,9 @@ static int fuzz_rename(const char *from, const char *to);
 static int fuzz_unlink(const char *name);
 static int fuzz_accept(int fd, struct sockaddr *from, socklen_t *length);
 static int fuzz_shutdown(int fd, int how);
+static int fuzz_peer(int fd, struct sockaddr *to, socklen_t *length);
 static int fuzz_thread(pthread_t *id, const pthread_attr_t *attr,
-                       void *(*function)(void *), void *arg);
+    void *(*function)(void *), void *arg);
 static int fuzz_lock(pthread_mutex_t *m);
 static int fuzz_unlock(pthread_mutex_t *m);
 static int fuzz_wait(pthread_cond_t *cond, pthread_mutex_t *m);
@@ -68,6 +73,7 @@ struct stream {
     size_t bytes, pos; /* so much; taken by server() */
     int habits;        /* see below */
     int open, shut;    /* accepted and not closed; shut down */
+    int late;          /* waiting for it lasted too long */
     uint8_t m[HEADER]; /* of the reply that is being written */
     size_t have, text; /* so many bytes of it; of its text, to come */
 };
@@ -76,6 +82,7 @@ enum { TALKS = 1, RESETS = 2, MUTE = 4 }; /* habits; the rest cuts reads */
 /* The last attempt at an item, as the second reader sees it. */
 struct attempt_at {
     int status;
+    struct stream *on; /* where it was made */
     uint8_t bytes[ROOM];
     size_t n;
 };
@@ -99,16 +106,19 @@ static struct thread threads[STREAMS], *current;
 static struct stream streams[STREAMS];
 static struct attempt_at attempts[ITEMS];
 static ucontext_t main_context;
-static struct run run;
+static struct run whole;
 static uint8_t input[ROOM], output[ROOM], part[ITEMS][ROOM];
 static size_t outputs, parts[ITEMS];
 static int part_open[ITEMS], part_there[ITEMS], named[ITEMS];
 static int finished[ITEMS], list, last;
+static int enough;     /* a signal has arrived */
+static size_t mute_at; /* who is mute has said so many bytes */
 static int nstreams, accepted, pending, locked, woken, reaped, dying, deaths;
 static enum fault fault;
 static int when, spurious;
 static unsigned step_number;
 int children;
+unsigned short cport;
 
 /* A number below n, of the input's choice. */
 static int choose(int n) {
@@ -123,17 +133,20 @@ static int faulty(enum fault kind) { return fault == kind && when-- == 0; }
 
 void signals_wake(void) { woken = 1; }
 int signals_fd(void) { return 3; }
-int signals_next(void) { return faulty(TERMINATE) ? SIGTERM : -1; }
-pid_t child_pid(uint32_t k) { return k < (uint32_t)run.jobs ? 1000 : 0; }
+int signals_next(void) {
+    if (faulty(TERMINATE)) enough = 1;
+    return enough ? SIGTERM : 0;
+}
+pid_t child_pid(uint32_t k) { return k < (uint32_t)whole.jobs ? 1000 : 0; }
 int child_reap(int *status) {
     if (reaped == dying) return -1;
-    *status = choose(2) ? SIGKILL : 0;
+    *status = choose(2) ? SIGKILL : choose(16) == 0 ? 2 << 8 : 0;
     children--;
     return reaped++;
 }
 void child_kill(int from) {
     MUST(from == 0);
-    deaths = dying = run.jobs;
+    deaths = dying = whole.jobs;
 }
 char *substitute(const char *string, const char *text) {
     const char *at = strstr(string, "{}");
@@ -155,7 +168,7 @@ static void begin(void) {
     swapcontext(&t->context, &main_context);
 }
 static int fuzz_thread(pthread_t *id, const pthread_attr_t *attr,
-                       void *(*function)(void *), void *arg) {
+    void *(*function)(void *), void *arg) {
     struct thread *t = threads;
     (void)id, (void)attr;
     if (faulty(NO_THREAD)) return EAGAIN;
@@ -220,6 +233,20 @@ static int fuzz_broadcast(pthread_cond_t *cond) {
     return 0;
 }
 
+/* Nothing can happen.  May server() wait for clients to come? */
+static int may_wait(void) {
+    int idle = 0, undone = 0, stuck = 0;
+    for (int i = 0; i < STREAMS; i++)
+        if (threads[i].alive && threads[i].waits == &whole) stuck = 1;
+    for (struct conn *cn = q.conns; cn != NULL; cn = cn->next)
+        idle |= cn->item == NULL && cn->wanted == NONE;
+    for (struct item *item = q.items; item != NULL; item = item->next)
+        undone |= item->waiting;
+    if (stuck || enough || whole.aborted) return whole.remote;
+    return whole.remote && deaths == whole.jobs &&
+        (undone || (int)whole.given < list) && !(undone && idle);
+}
+
 /* Has somebody do something, or something happen; 0 if nothing can. */
 static int happen(struct pollfd *f) {
     struct thread *can[STREAMS];
@@ -231,8 +258,8 @@ static int happen(struct pollfd *f) {
         if (t->alive && t->waits == NULL) can[n++] = t;
     }
     int caller = f[1].fd >= 0 && accepted < nstreams;
-    if (n + caller == 0 || (deaths < run.jobs && choose(32) == 0)) {
-        if (deaths == run.jobs) return 0;
+    if (n + caller == 0 || (deaths < whole.jobs && choose(32) == 0)) {
+        if (deaths == whole.jobs) return 0;
         dying = ++deaths;
         woken = 1;
         return 1;
@@ -261,7 +288,8 @@ static int fuzz_poll(struct pollfd *f, nfds_t n, int timeout) {
         while (!woken && f[1].revents == 0 && happen(f)) continue;
         f[0].revents = woken ? POLLIN : 0;
         if (!woken && f[1].revents == 0) {
-            MUST(timeout >= 0); /* or else nobody ever does anything */
+            MUST(timeout >= 0 || may_wait());
+            if (timeout < 0) return enough = f[0].revents = POLLIN;
             fuzz_now += (timeout + 1) / 1e3;
             return 0;
         }
@@ -272,10 +300,16 @@ static int fuzz_poll(struct pollfd *f, nfds_t n, int timeout) {
     if (f[0].fd < SOCKET) return 1;
     struct stream *st = &streams[f[0].fd - SOCKET];
     MUST(st->open);
-    if (timeout == 0) return (st->habits & TALKS) || st->pos == st->bytes;
+    if (timeout == 0) {
+        int has = (st->habits & TALKS) || st->pos == st->bytes;
+        st->late |= !has;
+        return has;
+    }
     perhaps_yield();
-    if (!(st->habits & MUTE) || timeout < 0) return 1;
+    int mute = (st->habits & MUTE) && st->pos >= mute_at;
+    if (!mute || timeout < 0 || st->shut) return 1;
     fuzz_now += timeout / 1e3;
+    st->late = 1;
     return 0;
 }
 
@@ -296,6 +330,12 @@ static int fuzz_shutdown(int fd, int how) {
     streams[fd - SOCKET].shut = 1;
     return 0;
 }
+static int fuzz_peer(int fd, struct sockaddr *to, socklen_t *length) {
+    struct sockaddr_in *in = (struct sockaddr_in *)to;
+    MUST(streams[fd - SOCKET].open && *length == sizeof(*in));
+    in->sin_addr.s_addr = (uint32_t)fd;
+    return 0;
+}
 static ssize_t fuzz_read(int fd, void *buf, size_t n) {
     struct stream *st = &streams[fd - SOCKET];
     size_t cut = (size_t)st->habits >> 3, left = st->bytes - st->pos;
@@ -313,12 +353,27 @@ static ssize_t fuzz_read(int fd, void *buf, size_t n) {
     return (ssize_t)n;
 }
 
+/* Is this client to be given item w? */
+static int entitled(const struct stream *st, uint32_t w) {
+    static const uint8_t right[] = MAGIC "the secret token";
+    const uint8_t *p = st->said + 4 + TOKEN;
+    if (st->bytes < 4 + TOKEN + HEADER || get32(p + 4) != 0 ||
+        memcmp(st->said, right, 4 + TOKEN) != 0)
+        return 0;
+    uint32_t wants = get32(p) & ~END;
+    return get32(p) & END ? wants == NONE || wants == w
+                          : wants == NONE || wants < (uint32_t)whole.jobs;
+}
+
 /* The second reader: what the client is about to do with item w.  Fills in
  * what the input leaves open. */
 static void foresee(struct stream *st, uint32_t w) {
     struct attempt_at *a = &attempts[w];
+    MUST(w < (uint32_t)list && entitled(st, w));
     a->status = STATUS_LOST;
+    a->on = st;
     a->n = 0;
+    st->late = 0;
     size_t at = st->pos;
     while (at + HEADER <= st->bytes) {
         uint8_t *m = st->said + at;
@@ -351,10 +406,8 @@ static ssize_t say_to(struct stream *st, const uint8_t *p, size_t n) {
     if (st->shut || faulty(BAD_REPLY)) return -1;
     if (n > 3 && choose(2)) n = 3;
     for (size_t i = 0; i < n; i++) {
-        if (st->have < HEADER)
-            st->m[st->have++] = p[i];
-        else
-            st->text--;
+        if (st->have < HEADER) st->m[st->have++] = p[i];
+        else st->text--;
         if (st->have == HEADER && st->text == 0 && get32(st->m) < ITEMS)
             st->text = get32(st->m + 4) + 1;
         if (st->have == HEADER && st->text == 1) {
@@ -429,12 +482,12 @@ static int fuzz_unlink(const char *name) {
 static int next(struct item *item) {
     if (current != NULL) perhaps_yield();
     if (faulty(STUCK_LIST) && current != NULL) {
-        current->waits = &run; /* for ever: whoever writes it is silent */
+        current->waits = &whole; /* for ever: whoever writes it is silent */
         yield();
     }
-    if ((int)run.given == list) return fault == BAD_LIST ? -1 : 0;
+    if ((int)whole.given == list) return fault == BAD_LIST ? -1 : 0;
     if ((item->text = calloc(3, 1)) == NULL) return -1;
-    memcpy(item->text, "ab", item->length = run.given % 3);
+    memcpy(item->text, "ab", item->length = whole.given % 3);
     return 1;
 }
 
@@ -443,59 +496,72 @@ static void done(struct item *item) {
     struct attempt_at *a = &attempts[w];
     MUST(w < (uint32_t)list && !finished[w]);
     finished[w] = 1;
-    if (!run.unordered && !run.keep && run.files == NULL && !run.aborted) {
+    if (!whole.unordered && !whole.keep && whole.files == NULL &&
+        !whole.aborted) {
         MUST((int)w == last + 1);
         last = (int)w;
     }
     MUST(item->status != 0 || item->tries > 0);
     int told = item->status == a->status && item->bytes == a->n;
-    MUST(told || run.aborted || fault == BAD_REPLY);
+    int late = !told && item->status == STATUS_TIMEOUT && a->on &&
+        (a->on->late || a->status == STATUS_LOST);
+    MUST(!late || (whole.seconds > 0 && item->took >= whole.seconds));
+    MUST(told || late || whole.aborted || fault == BAD_REPLY);
     MUST(told || item->status != 0);
-    const uint8_t *got = run.keep ? item->data : run.files ? part[w] : output;
-    size_t n = run.keep ? item->held : run.files ? parts[w] : outputs;
+    if (item->status == 0)
+        MUST((int)item->peer.sin_addr.s_addr == a->on - streams + SOCKET);
+    const uint8_t *got = whole.keep ? item->data
+        : whole.files               ? part[w]
+                                    : output;
+    size_t n = whole.keep ? item->held : whole.files ? parts[w] : outputs;
     MUST(n <= a->n || item->status != 0);
     if (item->status == 0 ||
-        (!run.aborted && item->status > 0 && run.retries == 0))
+        (!whole.aborted && item->status > 0 && !late && whole.retries == 0))
         MUST(n == a->n);
-    if (!run.aborted || item->status == 0)
+    if (!whole.aborted || item->status == 0)
         MUST(n == 0 || memcmp(got, a->bytes, n) == 0);
-    MUST(!run.files || named[w] == (item->status == 0));
+    MUST(!whole.files || named[w] == (item->status == 0));
     outputs = 0;
 }
 
 static void set_up(const uint8_t *control, size_t left) {
     memset(&q, 0, sizeof(q));
-    memset(&run, 0, sizeof(run));
+    memset(&whole, 0, sizeof(whole));
     memset(streams, 0, sizeof(streams));
     for (int i = 0; i < STREAMS; i++) threads[i].alive = 0;
     for (int i = 0; i < ITEMS; i++) {
         part_open[i] = part_there[i] = named[i] = finished[i] = 0;
         parts[i] = attempts[i].n = 0;
+        attempts[i].on = NULL;
     }
     outputs = step_number = 0;
+    enough = 0;
     accepted = pending = locked = woken = reaped = dying = deaths = 0;
     last = -1;
     current = NULL;
     s = 9;
     fuzz_now = 1000;
-    memcpy(run.token, "the secret token", TOKEN);
-    run.next = next;
-    run.done = done;
-    run.keep = control[0] & 1;
-    run.files = !run.keep && (control[0] & 8) ? "out.{}" : NULL;
-    run.unordered = !run.keep && !run.files && (control[0] & 2);
-    run.keep_going = (control[0] & 4) != 0;
-    run.ready = (control[0] & 16) != 0;
-    run.verbose = (control[0] & 32) != 0;
+    memcpy(whole.token, "the secret token", TOKEN);
+    whole.next = next;
+    whole.done = done;
+    whole.keep = control[0] & 1;
+    whole.files = !whole.keep && (control[0] & 8) ? "out.{}" : NULL;
+    whole.unordered = !whole.keep && !whole.files && (control[0] & 2);
+    whole.keep_going = (control[0] & 4) != 0;
+    whole.ready = (control[0] & 16) != 0;
+    whole.verbose = (control[0] & 32) != 0;
     spurious = (control[0] & 64) != 0;
-    run.retries = control[1] & 3;
+    whole.retries = control[1] & 3;
     list = control[1] >> 2 & 7;
-    run.jobs = children = 1 + (control[1] >> 5);
-    run.memory = (uint64_t)control[2] * 16;
+    whole.remote = control[0] >> 7;
+    whole.jobs = children = (control[1] >> 5) + !whole.remote;
+    whole.seconds = control[20] & 3;
+    mute_at = control[21];
+    whole.memory = (uint64_t)control[2] * 16;
     fault = control[3] & 15;
     when = control[3] >> 4;
     bad_allocation = fault == NO_MEMORY ? 2 + when : 0;
-    run.limit = 2 + (control[12] >> 2 & 3);
+    whole.limit = 2 + (control[12] >> 2 & 3);
     nstreams = 1 + (control[12] & 3);
     uint8_t *p = input + CONTROL;
     for (int i = 0; i < nstreams; i++) {
@@ -512,35 +578,41 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     if (bytes < CONTROL || bytes > ROOM) return -1;
     memcpy(input, data, bytes);
     set_up(input, bytes - CONTROL);
-    int r = server(&run);
-    MUST((r == 0) == !run.aborted && children == 0);
-    MUST(!run.aborted || run.failed || run.signal || !run.keep_going);
-    for (uint32_t w = 0; w < run.given; w++) MUST(finished[w]);
+    int r = server(&whole);
+    MUST((r == 0) == !whole.aborted && children == 0);
+    MUST(!whole.aborted || whole.failed || whole.signal || !whole.keep_going);
+    MUST(!whole.signal || enough || fault == BROKEN_PIPE);
+    for (uint32_t w = 0; w < whole.given; w++) MUST(finished[w]);
     for (int i = 0; i < ITEMS; i++) MUST(!part_there[i]);
     for (int i = 0; i < nstreams; i++) MUST(r < 0 || !streams[i].open);
-    MUST(r < 0 || ((int)run.given == list && held_blocks == 0 && !locked));
+    MUST(r < 0 || ((int)whole.given == list && held_blocks == 0 && !locked));
     free_blocks();
     return 0;
 }
 
 /* Puts whole messages where plain mutation would hardly make any. */
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t bytes, size_t max,
-                               unsigned seed) {
+size_t LLVMFuzzerCustomMutator(
+    uint8_t *data, size_t bytes, size_t max, unsigned seed) {
     uint8_t m[64];
-    size_t n = 0, payload = seed >> 8 & 15;
+    size_t n = 0;
+    uint32_t payload = seed >> 8 & 15;
     uint32_t w = seed >> 12 & 1 ? MINE : seed >> 13 & 3;
     if (bytes < CONTROL || seed % 4 != 0)
         return LLVMFuzzerMutate(data, bytes, max);
     if (seed >> 16 & 1) {
         memcpy(m, MAGIC "the secret token", n = 4 + TOKEN);
-        header(m + n, seed >> 17 & 1 ? NONE : seed >> 18 & 3, 0);
+        uint32_t who = seed >> 18 & 7;
+        put32(m + n, seed >> 17 & 1 ? NONE : who & 4 ? END | (who & 3) : who);
+        put32(m + n + 4, 0);
         n += HEADER;
     } else if (seed >> 17 & 1) {
-        header(m, w, payload);
+        put32(m, w);
+        put32(m + 4, payload);
         memset(m + HEADER, (int)(seed >> 20), payload);
         n = HEADER + payload;
     } else {
-        header(m, w | END, 12);
+        put32(m, w | END);
+        put32(m + 4, 12);
         put32(m + 8, seed >> 18 & 1 ? 0 : seed >> 20);
         put32(m + 12, RIGHT);
         put32(m + 16, RIGHT);

@@ -1,0 +1,98 @@
+#!/bin/sh
+#
+# coverage.sh - which lines and branches of gather the suites reach.
+#
+#     tests/coverage.sh            test.sh alone
+#     tests/coverage.sh test.sh tests/strangers.sh 'tests/loops.sh 10'
+#                                  these suites, with their arguments
+#     LIMIT=90 tests/coverage.sh   fails below 90 % of lines (95)
+#
+# Builds gather with counters, runs the suites on it, and prints how many lines
+# and branches of each source file were reached, then each line that was not.
+# A suite may fail here though it passes otherwise: processes are slower, and
+# need descriptors for their counters when they end.  That is said, and does
+# not count.  Needs gcc and gcov.
+#
+# Output is TAP, one test; the last line is `N passed, N failed`; the exit
+# status is 0 if none failed.
+
+LC_ALL=C
+export LC_ALL
+here=$(cd "$(dirname "$0")/.." && pwd) || exit 1
+: "${LIMIT:=95}"
+[ $# -gt 0 ] || set -- test.sh
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' 0
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+cd "$dir" || exit 1
+cp "$here"/*.c "$here"/*.h .
+for f in main server client signals; do
+    gcc -std=c99 -D_POSIX_C_SOURCE=200112L -O0 -g --coverage \
+        -fprofile-update=atomic -c $f.c || exit 1
+done
+gcc -std=c99 -D_POSIX_C_SOURCE=200112L -O1 -c "$here/tests/coverage.c" &&
+    gcc --coverage -Wl,--wrap=fork,--wrap=execvp,--wrap=raise,--wrap=_exit \
+        -o gather main.o server.o client.o signals.o coverage.o -lpthread ||
+    exit 1
+
+for suite; do
+    # shellcheck disable=SC2086  # a suite and its arguments
+    GATHER=$dir/gather DEADLINE=60 flock /tmp/heavy timeout 290 sh "$here"/$suite >log 2>&1 </dev/null
+    echo "# $suite: $(tail -n 1 log)"
+    grep '^not ok' log | sed 's/^/#   /'
+done
+
+if ! gcov -b main.c server.c client.c signals.c >log 2>&1; then
+    echo "Bail out! $(cat log)"
+    exit 1
+fi
+# A line counts once, however many objects it is in: the header's functions
+# are in all of them.  Of a branch, each of its two or more ways counts.
+cat >report.awk <<'.'
+function name(path) { sub(/.*\//, "", path); sub(/\.gcov$/, "", path)
+    return path }
+FNR == 1 { file = name(FILENAME); files[++n] = file }
+/^ *branch / { at = file ":" line; k = ++way[at]
+    if (!((at, k) in branch)) { ways[file]++; branch[at, k] = 0 }
+    if ($0 !~ /never executed|taken 0%/ && !branch[at, k]) {
+        branch[at, k] = 1; taken[file]++
+    }
+    next
+}
+/^ *[-#=0-9*]+: *[0-9]+:/ {
+    split($0, part, ":")
+    count = part[1]; gsub(/ /, "", count)
+    line = part[2] + 0; at = file ":" line; way[at] = 0
+    if (line == 0 || count == "-") next
+    if (!(at in seen)) { seen[at] = 0; lines[file]++
+        text[at] = $0; sub(/^[^:]*:[^:]*:/, "", text[at])
+        order[++m] = at
+    }
+    if (count !~ /^[#=]/ && !seen[at]) { seen[at] = 1; reached[file]++ }
+}
+END {
+    for (i = 1; i <= m; i++)
+        if (!seen[order[i]]) print "#   " order[i] ":" text[order[i]]
+    for (i = 1; i <= n; i++) {
+        f = files[i]
+        printf "# %-11s %4d of %4d lines, %5.1f %%; %4d of %4d branches, " \
+            "%5.1f %%\n", f, reached[f], lines[f], \
+            100 * reached[f] / lines[f], taken[f], ways[f], \
+            100 * taken[f] / (ways[f] ? ways[f] : 1)
+        r += reached[f]; l += lines[f]; t += taken[f]; w += ways[f]
+    }
+    p = 100 * r / l
+    printf "# %-11s %4d of %4d lines, %5.1f %%; %4d of %4d branches, " \
+        "%5.1f %%\n", "together", r, l, p, t, w, 100 * t / w
+    good = p >= limit
+    print (good ? "ok" : "not ok") " 1 - " limit " % of lines are reached"
+    print "1..1"
+    print (good ? "1 passed, 0 failed" : "0 passed, 1 failed")
+    exit !good
+}
+.
+awk -v limit="$LIMIT" -f report.awk main.c.gcov server.c.gcov \
+    client.c.gcov signals.c.gcov protocol.h.gcov
