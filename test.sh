@@ -1705,11 +1705,12 @@ $     ::: 'echo >gate; exec sleep 60' 'read x <gate; exit 3'; row '2,$'
 .
 
 try 'ledger: after an abort, what ended before its turn is incomplete' <<'.'
-$ gather -j 2 -l log sh -c 2>/dev/null ::: 'exec sleep 60' 'echo b' 'exit 3'
+$ gather -j 2 -l log sh -c 2>/dev/null ::: ': >a; exec sleep 60' 'echo b' \
+$     'till test -e a; exit 3'
 $ row '2,$'
-0|:|0|0|-1|0|sh -c exec sleep 60|incomplete
+0|:|0|0|-1|0|sh -c : >a; exec sleep 60|incomplete
 1|:|0|2|-1|0|sh -c echo b|incomplete
-2|:|0|0|3|0|sh -c exit 3|failed
+2|:|0|0|3|0|sh -c till test -e a; exit 3|failed
 .
 
 try 'ledger: after death by a signal' <<'.'
@@ -1851,7 +1852,7 @@ $ gather -p 0 -j 0 -n 0; gather -p 0 -j 0 :::; gather -b 127.0.0.1 echo :::
 .
 
 try '-b: an address that is not here' <<'.'
-$ gather -b 192.0.2.1 -p 0 echo ::: a 2>&1 | sed 's/: Cannot.*/: reason/'
+$ gather -b 192.0.2.1 -p 0 echo ::: a 2>&1 | sed 's/\(port 0\): .*/\1: reason/'
 gather: fatal: unable to listen on 192.0.2.1 port 0: reason
 .
 
@@ -1981,7 +1982,8 @@ $     $2 ~ /gather$/ && / -p 0 -j 0 ::: a$/ { print $1 }'); wait $c; echo $?
 try '-c: a signal ends the command, then the client dies of it' <<'.'
 $ gather -p 0 -j 0 ::: a 2>err & p=$(port)
 $ watched gather -c 127.0.0.1:$p sh -c 'exec 2>/dev/null
-$     trap "echo TERM >got; exit" TERM; kill -INT $G; while :; do sleep 1; done' -; echo $?; wait; cat got
+$     trap "echo TERM >got; exit" TERM; kill -INT $G
+$     while :; do sleep $nap; done' -; echo $?; wait; cat got
 130
 TERM
 .
