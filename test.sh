@@ -1982,9 +1982,9 @@ $     $2 ~ /gather$/ && / -p 0 -j 0 ::: a$/ { print $1 }'); wait $c; echo $?
 try '-c: a signal ends the command, then the client dies of it' <<'.'
 $ gather -p 0 -j 0 ::: a 2>err & p=$(port)
 $ watched gather -c 127.0.0.1:$p sh -c 'exec 2>/dev/null
-$     trap "echo TERM >got; exit" TERM; kill -INT $G
+$     trap "echo TERM >got; exit" TERM; kill -TERM $G
 $     while :; do sleep $nap; done' -; echo $?; wait; cat got
-130
+143
 TERM
 .
 
