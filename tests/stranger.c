@@ -188,6 +188,16 @@ static void number(void) { /* a child that there is not */
     until_closed(fd);
 }
 
+static void sized(void) { /* an opening that says there is more of it */
+    uint32_t m[16];
+    int fd = call();
+    size_t n = opening(m, NONE);
+    m[n / 4 - 1] = htonl(5);
+    memcpy(m + n / 4, "empty", 5);
+    push(fd, m, n + 5);
+    until_closed(fd);
+}
+
 static void garbage(void) { /* a million bytes of anything */
     unsigned char m[4096];
     uint32_t x = 1;
@@ -237,6 +247,27 @@ static void flood(int late) { /* as many as can be, one after the other */
 }
 
 /* --- From within */
+
+/* Wants an item and no other; it is that, if allowed, or goodbye.  Leaves. */
+static void want(uint32_t w, int allowed) {
+    uint32_t m[16];
+    int fd = call();
+    push(fd, m, opening(m, END | w));
+    if (readn(fd, m, HEADER, 0) < HEADER) fail("no answer");
+    item = ntohl(m[0]);
+    if ((item != w || !allowed) && (item != NONE || m[1] != 0))
+        fail("another item than the one that was wanted");
+    if (item == NONE) until_closed(fd);
+    else close(fd);
+}
+
+static void wanted(void) { /* the item of a child, who may not be there yet */
+    want(3, 1);
+}
+
+static void absent(void) { /* an item that there is not */
+    want(1000000, 0);
+}
 
 static void range(void) { /* an item that there is not */
     int fd = enter(NONE);
@@ -398,8 +429,9 @@ static const struct {
     void (*open)(int late);
 } attacks[] = {{"none", none, NULL}, {"wrong", wrong, NULL},
     {"near", near, NULL}, {"magic", magic, NULL}, {"number", number, NULL},
-    {"garbage", garbage, NULL}, {"half", NULL, half}, {"drip", NULL, drip},
-    {"silent", NULL, silent}, {"flood", NULL, flood}, {"range", range, NULL},
+    {"sized", sized, NULL}, {"garbage", garbage, NULL}, {"half", NULL, half},
+    {"drip", NULL, drip}, {"silent", NULL, silent}, {"flood", NULL, flood},
+    {"wanted", wanted, NULL}, {"absent", absent, NULL}, {"range", range, NULL},
     {"foreign", foreign, NULL}, {"foreign-end", foreign_end, NULL},
     {"nobody", nobody, NULL}, {"over", over, NULL}, {"huge", huge, NULL},
     {"empty", empty, NULL}, {"fewer", fewer, NULL}, {"more", more, NULL},

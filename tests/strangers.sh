@@ -223,6 +223,7 @@ beside wrong 'a wrong token' "$refused: wrong token"
 beside near 'a token of which one bit is wrong' "$refused: wrong token"
 beside magic 'the token behind another magic' "$refused"
 beside number 'the token and the number of no child' "$refused"
+beside sized 'an opening with more behind it' "$refused"
 beside garbage 'a million bytes of nothing' "$refused"
 beside half 'half an opening, for ever'
 beside half 'half an opening is closed in time' "$refused: no opening" late
@@ -232,6 +233,8 @@ beside silent '1,000 silent connections'
 beside silent '1,000 silent connections are closed in time' \
     "$refused: no opening" late
 beside flood 'connections without end'
+beside wanted 'the item of a child is wanted by somebody else'
+beside absent 'an item is wanted that there is not'
 within range 'data for an item out of range' incomplete
 within foreign 'data for the item of somebody else' incomplete
 within foreign-end 'an end for the item of somebody else' incomplete

@@ -77,9 +77,11 @@ static int goodbye;    /* it was said */
 static struct command cmd;
 char hname[2048] = "127.0.0.1";
 
-/* A number below n, of the input's choice. */
+/* A number below n, of the input's choice; in a long run no longer, for in a
+ * circle the same call could be interrupted for ever. */
 static int choose(int n) {
     unsigned i = step_number++;
+    if (i > 10000) return (int)((i * 2654435761u >> 16) % (unsigned)n);
     return (input[i % CONTROL] + (int)(i / CONTROL)) % n;
 }
 

@@ -120,9 +120,11 @@ static unsigned step_number;
 int children;
 unsigned short cport;
 
-/* A number below n, of the input's choice. */
+/* A number below n, of the input's choice; in a long run no longer, for in a
+ * circle the same thread could fail to get on for ever. */
 static int choose(int n) {
     unsigned i = step_number++;
+    if (i > 10000) return (int)((i * 2654435761u >> 16) % (unsigned)n);
     return (input[4 + i % 8] + (int)(i / 8)) % n;
 }
 
@@ -235,16 +237,18 @@ static int fuzz_broadcast(pthread_cond_t *cond) {
 
 /* Nothing can happen.  May server() wait for clients to come? */
 static int may_wait(void) {
-    int idle = 0, undone = 0, stuck = 0;
+    int idle = 0, undone = 0, stuck = 0, others = whole.remote;
     for (int i = 0; i < STREAMS; i++)
         if (threads[i].alive && threads[i].waits == &whole) stuck = 1;
-    for (struct conn *cn = q.conns; cn != NULL; cn = cn->next)
+    for (struct conn *cn = q.conns; cn != NULL; cn = cn->next) {
         idle |= cn->item == NULL && cn->wanted == NONE;
+        others |= cn->child >= END; /* no child of ours says that */
+    }
     for (struct item *item = q.items; item != NULL; item = item->next)
         undone |= item->waiting;
-    if (stuck || enough || whole.aborted) return whole.remote;
+    if (stuck || enough || whole.aborted) return others;
     return whole.remote && deaths == whole.jobs &&
-        (undone || (int)whole.given < list) && !(undone && idle);
+        (undone || (int)whole.given < list || list == 0) && !(undone && idle);
 }
 
 /* Has somebody do something, or something happen; 0 if nothing can. */
@@ -480,8 +484,9 @@ static int fuzz_unlink(const char *name) {
 /* --- The caller of server() */
 
 static int next(struct item *item) {
-    if (current != NULL) perhaps_yield();
-    if (faulty(STUCK_LIST) && current != NULL) {
+    MUST(locked == whole.ready); /* then it waits for nobody */
+    if (current != NULL && !locked) perhaps_yield();
+    if (!whole.ready && faulty(STUCK_LIST) && current != NULL) {
         current->waits = &whole; /* for ever: whoever writes it is silent */
         yield();
     }
