@@ -1,0 +1,524 @@
+#!/bin/sh
+#
+# hosts.sh - clients on other hosts: network namespaces that hang, each by a
+# link, on a switch, which is a namespace as well.  Nothing is sent outside.
+# remote.sh says how the tests are run and written; two minutes or so.
+#
+# Needs ip (Debian: iproute2), a C compiler, musl-gcc (musl-tools),
+# s390x-linux-gnu-gcc (gcc-s390x-linux-gnu) and qemu-s390x (qemu-user).
+#
+# Hosts are `server`, `a`, `b` and `c`; `far` is behind a line with delay and
+# loss: of tc (netem) if the kernel has it, else of lossy.c.  All are anew for
+# each test.
+
+here=$(cd "$(dirname "$0")/.." && pwd) || exit 1
+# shellcheck source=tests/remote.sh
+. "$here/tests/remote.sh"
+
+net=gather$$
+hosts='server a b c far'
+export net
+need ip iproute2
+need "$CC" gcc
+need setsid util-linux
+
+# before: the switch, the hosts, and their links, to-HOST on the switch.
+before() {
+    n=0
+    for host in switch $hosts; do
+        ip netns add "$net-$host"
+        ip -n "$net-$host" link set dev lo up
+    done
+    ip -n "$net-switch" link add name bridge type bridge forward_delay 0
+    ip -n "$net-switch" link set dev bridge up
+    for host in $hosts; do
+        n=$((n + 1))
+        ip -n "$net-switch" link add name "to-$host" type veth \
+            peer name eth0 netns "$net-$host"
+        ip -n "$net-switch" link set dev "to-$host" master bridge up
+        ip -n "$net-$host" addr add "192.0.2.$n/24" dev eth0
+        ip -n "$net-$host" link set dev eth0 up
+    done
+}
+
+# after: no host is left, and nobody on it.
+after() {
+    for host in switch $hosts; do
+        [ -e "/run/netns/$net-$host" ] || continue
+        ip netns pids "$net-$host" | xargs -r kill -s KILL
+        ip netns del "$net-$host"
+    done 2>/dev/null
+}
+
+# on HOST COMMAND: runs it there.
+cat >"$dir/bin/on" <<'.'
+#!/bin/sh
+host=$net-$1
+shift
+exec ip netns exec "$host" "$@"
+.
+
+# serve OPTIONS: gather on the host `server`; from HOST ARGUMENTS: a client.
+cat >"$dir/bin/serve" <<'.'
+#!/bin/sh
+exec on server "$GATHER" -b 192.0.2.1 -p 5000 "$@"
+.
+cat >"$dir/bin/from" <<'.'
+#!/bin/sh
+host=$1
+shift
+exec on "$host" "$GATHER" -c 192.0.2.1:5000 "$@"
+.
+
+# link HOST up|down: its cable is plugged in, or not, which nobody is told.
+cat >"$dir/bin/link" <<'.'
+#!/bin/sh
+exec ip -n "$net-switch" link set dev "to-$1" "$2"
+.
+
+# ends HOST: kills all that runs there, at once.
+cat >"$dir/bin/ends" <<'.'
+#!/bin/sh
+ip netns pids "$net-$1" | xargs kill -s KILL 2>/dev/null || :
+.
+
+# runs HOST PATTERN: does a process whose arguments begin so?
+cat >"$dir/bin/runs" <<'.'
+#!/bin/sh
+for pid in $(ip netns pids "$net-$1"); do
+    tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q "^$2" && exit
+done
+exit 1
+.
+
+# reaches N FILE: is it so long?
+cat >"$dir/bin/reaches" <<'.'
+#!/bin/sh
+[ "$(wc -c <"$2")" -ge "$1" ]
+.
+
+# pool: 2,000 lines, all of them different, of 60 to 99 bytes.
+cat >"$dir/bin/pool" <<'.'
+#!/bin/sh
+awk 'BEGIN { while (length(s) < 99) s = s "abcdefghijklmno"
+    for (i = 1; i <= 2000; i++)
+        printf "%05d %s\n", i, substr(s, 1, 53 + i * i % 40) }'
+.
+
+# parts N: so many items, to be commands of sed that print a part of the pool:
+# of 0 to about 200,000 bytes, 4,000 in most cases.
+cat >"$dir/bin/parts" <<'.'
+#!/bin/sh
+awk -v n="$1" 'BEGIN { srand(8)
+    for (i = 0; i < n; i++) {
+        from = 1 + int(rand() * 1900)
+        if (i % 100 == 7) print "d"
+        else if (i % 500 == 3) print "p;p"
+        else print from "," from + int(rand() * 99) "p"
+    } }'
+.
+
+# whole POOL: what sed -n should print for the items on standard input.
+cat >"$dir/bin/whole" <<'.'
+#!/bin/sh
+awk -v pool="$1" 'BEGIN { while ((getline line[++n] < pool) > 0) continue }
+    { split($1, range, /[,p]/)
+      if ($1 == "p;p") for (i = 1; i < n; i++) print line[i] "\n" line[i]
+      else if ($1 != "d")
+          for (i = range[1]; i <= range[2]; i++) print line[i] }'
+.
+chmod +x "$dir"/bin/*
+
+# --- Delivery
+
+try 'three hosts: 300 items, whole and in order; who has run which' <<'.'
+serve -j 0 -n 300 -l log >out 2>err &
+gather=$!
+for host in a b c; do
+    from $host sh -c 'echo "$GATHER_WHICH, {}"; sleep 0.01' 2>err.$host &
+done
+wait $gather
+wait
+awk 'BEGIN { while (i < 300) { print i + 0 ", " i + 0; i++ } }' | cmp - out
+test "$(states log)" = '300 complete'
+test "$(column Host log | sort -u | xargs)" = '192.0.2.2 192.0.2.3 192.0.2.4'
+test "$(column Seq log | uniq | wc -l)" = 300
+sort -u err | exits 1 grep -v '^gather: waiting for clients on 192.0.2.1 '
+exits 1 grep . err.a err.b err.c
+.
+
+try 'two hosts gather 10,000 items; one is killed, another replaces it' <<'.'
+pool >pool
+parts 10000 >items
+whole pool <items >want
+serve -j 0 -r 5 -l log <items >out 2>err &
+gather=$!
+for i in 1 2 3; do
+    from a sed -n '{}' pool 2>err.a$i &
+    from b sed -n '{}' pool 2>err.b$i &
+done
+till lines 3000 log
+ends b
+for i in 1 2 3; do
+    from c sed -n '{}' pool 2>err.c$i &
+done
+wait $gather
+cmp want out
+test "$(states log)" = '10000 complete'
+column Host log | sort | uniq -c >hosts
+lines 3 hosts
+echo "$(wc -c <want) bytes; by host $(xargs <hosts);" \
+    "$(grep -c 'trying again' err) items were run again" >notes
+wait
+exits 1 grep . err.a? err.c?
+.
+
+try 'local children and remote clients together' <<'.'
+serve -j 2 -n 60 -l log sh -c 'echo {}; sleep 0.05' >out 2>err &
+gather=$!
+from a sh -c 'echo {}; sleep 0.05' 2>err.a
+from b sh -c 'echo {}; sleep 0.05' 2>err.b &
+wait $gather
+wait
+seq 0 59 | cmp - out
+test "$(states log)" = '60 complete'
+column Host log | grep -qx :
+column Host log | grep -qx 192.0.2.2
+exits 1 grep . err
+.
+
+try 'a list that grows: lines of a pipe go to whoever is there' <<'.'
+mkfifo list
+serve -j 0 <list >out 2>err &
+gather=$!
+exec 7>list
+from a echo a 2>err.a &
+echo 1 >&7
+till grep -qx 'a 1' out
+from b sh -c 'echo b "$1"; sleep 1000' sh 2>err.b &
+till on b grep -q ' 010200C0:1388 01 ' /proc/net/tcp
+echo 2 >&7
+echo 3 >&7
+till grep -qx 'a [23]' out || till runs b 'sleep 1000'
+ends b
+exec 7>&-
+ended 123 $gather || grep -q 'item [23]: incomplete' err
+.
+
+# --- Beginning and end
+
+try 'clients that start before their server' <<'.'
+for host in a b; do
+    from $host echo 2>err.$host &
+done
+till runs a "$GATHER"
+till runs b "$GATHER"
+sleep 1
+serve -j 0 -n 20 >out 2>err
+wait
+seq 0 19 | cmp - out
+exits 1 grep . err.a err.b
+.
+
+try 'a server that never comes: half a minute, then a clear error' <<'.'
+from a true 2>err.a &
+refused=$!
+on b "$GATHER" -c 192.0.2.99:5000 true 2>err.b &
+silent=$!
+start=$(date +%s)
+ended 1 $refused
+took=$(($(date +%s) - start))
+ended 1 $silent
+echo "after $took s: $(cat err.a)" >notes
+echo "after $(($(date +%s) - start)) s: $(cat err.b)" >>notes
+test $took -ge 25
+grep -qx 'gather: fatal: unable to connect to 192.0.2.1 port 5000:.*' err.a
+grep -qx 'gather: fatal: unable to connect to 192.0.2.99 port 5000:.*' err.b
+exits 1 on a "$GATHER" -c nosuch.invalid:5000 true 2>err
+grep -qx 'gather: fatal: unable to .* nosuch.invalid .*: no such host' err
+.
+
+try 'a server that is killed: clients and commands end, with status 1' <<'.'
+for how in KILL TERM; do
+    serve -j 0 -n 9 2>err &
+    gather=$!
+    from a sh -c 'sleep 1000; echo' 2>err.a &
+    a=$!
+    from b cat /dev/zero 2>err.b &
+    b=$!
+    till runs a 'sleep 1000'
+    till runs b 'cat /dev/zero'
+    kill -s $how $gather
+    ended 1 $a
+    ended 1 $b
+    for host in a b; do
+        echo 'gather: fatal: the connection is lost' | cmp - err.$host
+        test -z "$(ip netns pids "$net-$host")"
+    done
+    wait $gather || :
+done >out
+.
+
+try 'a failed item ends the run, and clients, elsewhere' <<'.'
+serve -j 0 -n 9 >out 2>err &
+gather=$!
+from a sleep 1000 2>err.a &
+a=$!
+till runs a 'sleep 1000'
+exits 1 from b sh -c 'exit 3' 2>err.b
+ended 123 $gather
+ended 1 $a
+grep -qx 'gather: item 1: exit 3' err
+.
+
+try 'a client that is told to end takes its command with it' <<'.'
+serve -j 0 -n 2 -k >out 2>err &
+gather=$!
+from a sh -c 'sleep 1000; echo' 2>err.a &
+a=$!
+till runs a 'sleep 1000'
+kill -s TERM $a
+ended 143 $a
+test -z "$(ip netns pids "$net-a")"
+from b echo b
+ended 123 $gather
+echo 'b 1' | cmp - out
+grep -q '^gather: item 0: incomplete: its client went away' err
+.
+
+# --- The token
+
+try 'no token, a short one, one that is none: refused at both ends' <<'.'
+for token in '' 0123456789abcdef "${GATHER_TOKEN}0" "${GATHER_TOKEN%?}g"; do
+    for what in '-b 192.0.2.1 -p 5000' '-j 0' '-c 192.0.2.1:5000'; do
+        GATHER_TOKEN=$token exits 1 on server "$GATHER" $what true 2>err
+        grep -q 'no GATHER_TOKEN of 32 hex digits' err
+        test -z "$token" || exits 1 grep -F "$token" err
+    done
+done
+unset GATHER_TOKEN
+exits 1 serve -j 0 2>err
+grep -q 'no GATHER_TOKEN of 32 hex digits' err
+.
+
+try 'a wrong token: refused, and the run goes on' <<'.'
+serve -j 0 -n 3 -v >out 2>err &
+gather=$!
+token=$GATHER_TOKEN
+case $token in
+0*) GATHER_TOKEN=1${token#?} ;;
+*) GATHER_TOKEN=0${token#?} ;;
+esac
+exits 1 from a echo stranger 2>err.a
+GATHER_TOKEN=$token
+from b echo 2>err.b
+wait $gather
+seq 0 2 | cmp - out
+grep -qx 'gather: warning: refused a stranger: wrong token' err
+echo 'gather: fatal: the connection is lost' | cmp - err.a
+exits 1 grep -iF "$token" err err.a err.b
+.
+
+try 'the token: in no argument, no message, no environment of a command' <<'.'
+look='tr "\0" "\n" </proc/$$/environ; env; echo done {}; sleep 1'
+serve -v -j 1 -n 3 -l log sh -c "$look" >out 2>err &
+gather=$!
+from a sh -c "$look" 2>err.a &
+till runs a 'sleep 1'
+cat /proc/[0-9]*/cmdline >arguments || :
+wait $gather
+wait
+test "$(grep -c '^done' out)" = 3
+grep -qx GATHER_ITEM=2 out
+exits 1 grep -aiF "$GATHER_TOKEN" out err err.a log arguments
+exits 1 grep GATHER_TOKEN out err err.a log
+.
+
+# --- -w
+
+try '-w: items are delivered, from three hosts, in any order' <<'.'
+serve -j 0 -n 4 -l log -m 0 >out 2>err &
+gather=$!
+from c -w 3 sh -c 'echo three' 2>err.c &
+echo two | from b -w 2 2>err.b &
+head -c 3000000 /dev/zero | from a -w 1 2>err.a &
+printf '\0zero' | from a -w 0
+wait $gather
+wait
+{
+    printf '\0zero'
+    head -c 3000000 /dev/zero
+    echo two
+    echo three
+} | cmp - out
+test "$(column Host log | xargs)" = \
+    '192.0.2.2 192.0.2.2 192.0.2.3 192.0.2.4'
+test "$(column Receive log | xargs)" = '5 3000000 4 6'
+exits 1 grep . err.a err.b err.c
+.
+
+try '-w: an item that is taken already, and one that there is not' <<'.'
+serve -j 0 -n 3 >out 2>err &
+gather=$!
+echo zero | from a -w 0
+echo again | exits 1 from b -w 0 2>err.b
+echo 'gather: fatal: item 0 is not to be had' | cmp - err.b
+exits 1 from b -w 3 echo three 2>err.b
+echo 'gather: fatal: item 3 is not to be had' | cmp - err.b
+from c -w 2 sleep 1000 2>err.c &
+till runs c 'sleep 1000'
+exits 1 from b -w 2 echo 2>err.b
+ends c
+ended 123 $gather
+grep -q '^gather: item 2: incomplete' err
+.
+
+try '-w: an item that nobody delivers is waited for, and named at last' <<'.'
+serve -j 0 -n 3 -t 1 -l log >out 2>err &
+gather=$!
+echo zero | from a -w 0
+echo two | from a -w 2
+sleep 2
+kill -0 $gather
+kill -s TERM $gather
+ended 143 $gather
+echo zero | cmp - out
+grep -qx 'gather: waiting for clients on 192.0.2.1 port 5000' err
+test "$(column State log | xargs)" = 'complete incomplete unstarted' ||
+    column Seq log | sort -n | xargs | grep -qx '0 1 2'
+tail -n 1 err >notes
+.
+
+try '-w with -o, -u and -l; a delivery that fails; -r' <<'.'
+serve -j 0 -n 3 -o 'got.{}' -l log 2>err &
+gather=$!
+for i in 2 0 1; do
+    echo "item $i" | from a -w $i
+done
+wait $gather
+for i in 0 1 2; do
+    echo "item $i" | cmp - got.$i
+done
+serve -j 0 -n 3 -u 2>err >out &
+gather=$!
+for i in 2 0 1; do
+    echo "item $i" | from a -w $i
+done
+wait $gather
+printf 'item %d\n' 2 0 1 | cmp - out
+serve -j 0 -n 2 -r 2 -l log 2>err >out &
+gather=$!
+from a -w 1 sh -c 'echo half; sleep 1000' 2>err.a &
+till runs a 'sleep 1000'
+ends a
+echo one | from b -w 1
+echo zero | from b -w 0
+wait $gather
+printf '%s\n' zero one | cmp - out
+grep -q '^gather: item 1: incomplete.*, trying again' err
+.
+
+try '-w: what standard input delivers is delivered once, or not' <<'.'
+serve -j 0 -n 1 -r 1 >out 2>err &
+gather=$!
+{
+    echo a
+    till test -e go
+    echo b
+} | exits 1 from a -t 1 -w 0 2>err.a &
+till grep -qx 'gather: item 0: timed out, trying again' err
+: >go
+echo all of it | from b -w 0
+ended 0 $gather
+echo all of it | cmp - out
+.
+
+# --- Lines that are cut
+
+try 'a link cut in the middle, and restored: nothing is lost' <<'.'
+head -c 40000000 /dev/urandom >data
+serve -j 0 -n 2 >out 2>err &
+gather=$!
+{
+    head -c 20000000 data
+    till test -e go
+    tail -c +20000001 data
+} | from a -w 1 2>err.a &
+from b -w 0 true
+till reaches 1000000 out
+link a down
+: >go
+sleep 2
+test "$(wc -c <out)" -lt 40000000
+link a up
+wait $gather
+wait
+cmp data out
+exits 1 grep . err.a
+.
+
+try 'a host that vanishes: missed in 40 s, or by -t; others do its work' <<'.'
+# Five runs.  1: the host of a quiet command is gone.
+serve -j 0 -n 2 -r 1 -l log >out 2>err &
+quiet=$!
+from c sh -c 'echo part; sleep 1000' 2>err.c &
+client=$!
+till runs c 'sleep 1000'
+# 2: with -t.
+serve -p 5002 -j 0 -n 2 -r 1 -t 3 >out2 2>err2 &
+timed=$!
+on c "$GATHER" -c 192.0.2.1:5002 sh -c 'echo part; sleep 2000' 2>err.c2 &
+till runs c 'sleep 2000'
+# 3: an item is handed out to somebody who has gone.
+mkfifo list
+serve -p 5003 -j 0 -r 1 <list >out3 2>err3 &
+handed=$!
+exec 7>list
+on c "$GATHER" -c 192.0.2.1:5003 echo c 2>err.c3 &
+echo 1 >&7
+till grep -qx 'c 1' out3
+# 4: one that has been held back for longer is not missed.
+{
+    serve -p 5004 -j 0 -n 1 2>err4
+    echo $? >status4
+} | { sleep 50; cat >out4; } &
+held=$!
+on b "$GATHER" -c 192.0.2.1:5004 \
+    sh -c 'head -c 50000000 /dev/zero' 2>err.b4 &
+# 5: the server's host is gone, for a client that waits.
+start=$(date +%s)
+link c down
+echo 2 >&7
+exec 7>&-
+{
+    wait_for() {
+        till test ! -e "/proc/$1"
+        echo "$2 after $(($(date +%s) - start)) s" >>notes
+    }
+    wait_for $client 'its client ended' &
+    on a "$GATHER" -c 192.0.2.1:5002 echo 2 2>err.a2 &
+    from a echo 1 2>err.a &
+    on a "$GATHER" -c 192.0.2.1:5003 echo a 2>err.a3 &
+    till grep -q 'item 0: timed out, trying again' err2
+    echo "-t 3: missed after $(($(date +%s) - start)) s" >>notes
+    till grep -q 'item 0: incomplete.*, trying again' err
+    echo "keepalive: missed after $(($(date +%s) - start)) s" >>notes
+    till grep -q 'item 1: incomplete.*, trying again' err3
+    echo "a reply under way: missed after $(($(date +%s) - start)) s" >>notes
+}
+ended 1 $client
+wait $quiet
+wait $timed
+wait $handed
+wait $held
+printf '1 %d\n' 0 1 | cmp - out
+printf '2 %d\n' 0 1 | cmp - out2
+printf '%s\n' 'c 1' 'a 2' | cmp - out3
+head -c 50000000 /dev/zero | cmp - out4
+test "$(cat status4)" = 0
+test "$(column Host log | sort -u)" = 192.0.2.2
+echo 'gather: fatal: the connection is lost' | cmp - err.c
+wait
+.
+
+finish

@@ -1,0 +1,206 @@
+#!/bin/sh
+#
+# remote.sh - for hosts.sh, ssh.sh and slurm.sh, which source it: how their
+# tests are written and run.  Root is needed, and what Linux and the GNU
+# utilities have.
+#
+#     tests/NAME.sh              all tests
+#     tests/NAME.sh 'token'      those whose names match: a pattern of the
+#                                shell, found anywhere in the name
+#     GATHER=/path/to/gather tests/NAME.sh    tests another binary
+#     DEADLINE=300 tests/NAME.sh              gives each test so many seconds
+#
+# What is missing is named, and its tests are skipped; if CI is set that is a
+# failure, unless it is the kernel that lacks it.
+#
+# Output is TAP.  The last line is `N passed, N failed`, then `, N skipped` if
+# some were; the exit status is 0 if none failed.
+#
+#     try 'what it proves' <<'.'
+#     a script
+#     .
+#
+# The script runs in an empty directory, under `sh -eux`, between `before` and
+# `after`, which a suite may define.  It has to succeed before the deadline
+# and write nothing to standard output; lines in the file `notes` are shown.
+# 5 seconds after its end no process of it may be left, and no temporary file.  The trace is shown when it fails.
+
+LC_ALL=C
+export LC_ALL
+unset GATHER_ITEM GATHER_WHICH CDPATH ENV PS4
+umask 022
+
+pattern=${1-}
+case ${GATHER:=$here/gather} in
+/*) ;;
+*) GATHER=$(pwd)/$GATHER ;;
+esac
+if [ ! -x "$GATHER" ] || [ -d "$GATHER" ]; then
+    echo "Bail out! There is no $GATHER: say make first."
+    exit 1
+fi
+: "${DEADLINE:=60}" "${CC:=cc}"
+GATHER_TOKEN=$(od -An -N16 -tx1 /dev/urandom | tr -cd 0-9a-f)
+export GATHER GATHER_TOKEN CC here
+began=$(date +%s)
+
+dir=$(mktemp -d "${TMPDIR:-/tmp}/gather-r.XXXXXX") || exit 1
+chmod 711 "$dir"
+mkdir "$dir/bin" "$dir/tmp"
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 141' PIPE
+trap 'exit 143' TERM
+trap 'sweep; after; rm -rf "$dir"' 0
+PATH=$dir/bin:$PATH
+problems=$dir/problems
+export PATH problems dir
+
+before() { :; }
+after() { :; }
+
+# exits STATUS COMMAND: does it?
+cat >"$dir/bin/exits" <<'.'
+#!/bin/sh
+want=$1
+shift
+"$@"
+got=$?
+[ $got = "$want" ] || echo "status $got, not $want, of $*" >>"$problems"
+[ $got = "$want" ]
+.
+
+# ended STATUS PID: has that child ended so, when it has?
+prelude='ended() {
+    got=0
+    wait "$2" || got=$?
+    [ $got = "$1" ] || echo "status $got, not $1, of $2" >>"$problems"
+    [ $got = "$1" ]
+}'
+
+# till COMMAND: tries it until it succeeds.
+cat >"$dir/bin/till" <<'.'
+#!/bin/sh
+until "$@"; do
+    sleep 0.05
+done 2>/dev/null
+.
+
+# lines N FILE: has it so many, at least?
+cat >"$dir/bin/lines" <<'.'
+#!/bin/sh
+[ "$(wc -l <"$2")" -ge "$1" ]
+.
+
+# column NAME FILE: that column of a ledger.
+cat >"$dir/bin/column" <<'.'
+#!/bin/sh
+awk -F '\t' -v name="$1" 'NR == 1 { while ($(++i) != name); next }
+    { print $i }' "$2"
+.
+
+# states FILE: how the items in a ledger have ended, with their numbers.
+cat >"$dir/bin/states" <<'.'
+#!/bin/sh
+column State "$1" | sort | uniq -c | awk '{ print $1, $2 }'
+.
+chmod +x "$dir"/bin/*
+
+passed=0 failed=0 skipped=0 number=0 lack='' kernel=''
+
+# need COMMAND PACKAGE: sets lack if there is no such command.
+need() {
+    command -v "$1" >/dev/null || lack=${lack:-$1 (Debian: $2)}
+}
+
+# marked: the processes of this test, by their environment.
+marked() {
+    grep -lsFxz "GATHER_REMOTE=$dir/$number" /proc/[0-9]*/environ |
+        tr -cd '0-9\n'
+}
+
+# sweep: kills them.
+sweep() {
+    for pid in $(marked); do
+        kill -s KILL "$pid"
+    done 2>/dev/null
+}
+
+# leftovers: shows what is left after 5 seconds.
+leftovers() {
+    n=0
+    while [ $((n += 1)) -le 50 ]; do
+        [ -n "$(marked; ls -A "$dir/tmp")" ] || return
+        sleep 0.1
+    done
+    for pid in $(marked); do
+        echo "# left behind: $pid $(tr '\0' ' ' <"/proc/$pid/cmdline")"
+    done 2>/dev/null
+    find "$dir/tmp" ! -path "$dir/tmp" | sed 's/^/# file: /'
+}
+
+# try NAME: runs the test on standard input.
+try() {
+    script=$(cat)
+    # shellcheck disable=SC2254 # it is a pattern
+    case $1 in
+    *$pattern*) ;;
+    *) return ;;
+    esac
+    number=$((number + 1))
+    if [ -n "$kernel" ] || [ -n "$lack" ] && [ -z "${CI-}" ]; then
+        skipped=$((skipped + 1))
+        echo "ok $number - $1 # SKIP no ${kernel:-$lack}"
+        return
+    elif [ -n "$lack" ]; then
+        failed=$((failed + 1))
+        printf '%s\n' "not ok $number - $1" "# there is no $lack"
+        return
+    fi
+    printf '%s\n' "$prelude" "$script" >"$dir/script"
+    : >"$problems"
+    mkdir "$dir/work"
+    before
+    (
+        cd "$dir/work" || exit
+        TMPDIR=$dir/tmp GATHER_REMOTE=$dir/$number
+        export TMPDIR GATHER_REMOTE
+        exec timeout -k 5 "$DEADLINE" sh -eux "$dir/script"
+    ) >"$dir/output" 2>"$dir/trace" </dev/null &
+    wait $!
+    status=$?
+    bad=$(
+        [ $status -eq 0 ] || echo "# status $status"
+        [ $status -ne 124 ] || echo '# none before the deadline'
+        sed 's/^/# /' "$problems"
+        sed 's/^/# output: /' "$dir/output" | sed 20q
+        leftovers
+    )
+    sweep
+    after
+    rm -rf "$dir/tmp"
+    mkdir "$dir/tmp"
+    if [ -z "$bad" ]; then
+        passed=$((passed + 1))
+        printf '%s\n' "ok $number - $1"
+    else
+        failed=$((failed + 1))
+        printf '%s\n' "not ok $number - $1" "$bad"
+        tail -n 40 "$dir/trace" | cut -c 1-300 | sed 's/^/# trace: /'
+        for file in "$dir"/work/err*; do
+            [ ! -s "$file" ] || sed "s/^/# ${file##*/}: /;20q" "$file"
+        done
+    fi
+    [ ! -f "$dir/work/notes" ] || sed 's/^/# /' "$dir/work/notes"
+    rm -rf "$dir/work"
+}
+
+# finish: the end of a suite.
+finish() {
+    echo "1..$number"
+    echo "# $(($(date +%s) - began)) s"
+    printf '%s' "$passed passed, $failed failed"
+    [ "$skipped" -eq 0 ] || printf '%s' ", $skipped skipped"
+    echo
+    [ "$failed" -eq 0 ]
+}

@@ -1,0 +1,166 @@
+#!/bin/sh
+#
+# ssh.sh - clients started by ssh, through a real sshd with keys, files and a
+# port of its own; nothing listens outside loopback.  remote.sh says how the
+# tests are run and written; a few seconds.
+#
+# Needs sshd and ssh (Debian: openssh-server).
+
+here=$(cd "$(dirname "$0")/.." && pwd) || exit 1
+# shellcheck source=tests/remote.sh
+. "$here/tests/remote.sh"
+
+need ssh openssh-client
+need /usr/sbin/sshd openssh-server
+
+# before: an sshd that lets this user in, and an ssh that knows it as `host`.
+# Where sshd wants a directory for its privileges, it makes none itself.
+before() {
+    [ -z "$lack" ] || return
+    mkdir -p /run/sshd "$dir/ssh"
+    for name in server user; do
+        ssh-keygen -q -t ed25519 -N '' -f "$dir/ssh/$name"
+    done
+    cp "$dir/ssh/user.pub" "$dir/ssh/authorized"
+    port=$((20000 + $$ % 10000))
+    until [ -s "$dir/ssh/pid" ]; do
+        port=$((port + 1))
+        cat >"$dir/ssh/sshd" <<.
+ListenAddress 127.0.0.1:$port
+HostKey $dir/ssh/server
+PidFile $dir/ssh/pid
+AuthorizedKeysFile $dir/ssh/authorized
+AuthenticationMethods publickey
+PermitRootLogin prohibit-password
+StrictModes no
+UsePAM no
+PrintMotd no
+AcceptEnv GATHER_REMOTE
+SetEnv PATH=$dir/bin:$PATH
+.
+        if ! /usr/sbin/sshd -f "$dir/ssh/sshd" -E "$dir/ssh/log"; then
+            cat "$dir/ssh/log"
+            [ $((port % 10000)) -ne 0 ] || return
+            continue
+        fi
+        till test -s "$dir/ssh/pid"
+    done
+    cat >"$dir/ssh/config" <<.
+Host host
+HostName 127.0.0.1
+Port $port
+User $(id -un)
+IdentityFile $dir/ssh/user
+IdentitiesOnly yes
+UserKnownHostsFile $dir/ssh/known
+StrictHostKeyChecking accept-new
+LogLevel ERROR
+SendEnv GATHER_REMOTE
+.
+}
+
+# after: no sshd.
+after() {
+    [ ! -s "$dir/ssh/pid" ] || kill "$(cat "$dir/ssh/pid")"
+    rm -rf "$dir/ssh"
+}
+
+# ssh: the real one, with that configuration.  gather: the one to be tested,
+# as it is found by a name on the other host, too.
+real=$(command -v ssh)
+cat >"$dir/bin/ssh" <<.
+#!/bin/sh
+exec $real -F $dir/ssh/config "\$@"
+.
+printf '#!/bin/sh\nexec %s "$@"\n' "$GATHER" >"$dir/bin/gather"
+chmod +x "$dir"/bin/*
+
+# listens PORT: does somebody, on loopback alone?
+cat >"$dir/bin/listens" <<'.'
+#!/bin/sh
+port=$(printf ':%04X' "$1")
+awk -v port="$port" '$4 == "0A" && substr($2, length($2) - 4) == port {
+    if ($2 == "0100007F" port) n++; else bad++ }
+    END { exit !(n > 0 && bad == 0) }' /proc/net/tcp
+.
+chmod +x "$dir/bin/listens"
+
+# recipe: what README shows under "ssh:".
+recipe() {
+    awk '/^ssh[:.]/ { on = 1 } on && /^    \$ / { print substr($0, 7); n++ }
+        n && !/^    / { exit }' "$here/README"
+}
+recipe >"$dir/recipe"
+
+try 'the recipe, as README has it' <<'.'
+test -s "$dir/recipe"
+. "$dir/recipe" >out
+seq 0 99 | cmp - out
+wait
+.
+
+try 'ssh -R: 200 items; only loopback listens; no token in an argument' <<'.'
+gather -p 1525 -j 0 -n 200 -l log >out 2>err &
+gather=$!
+till listens 1525
+for i in 1 2 3; do
+    echo "$GATHER_TOKEN" | ssh -R 3000$i:127.0.0.1:1525 host 'read -r \
+        GATHER_TOKEN; export GATHER_TOKEN; exec gather -c 127.0.0.1:3000'$i' \
+        sh -c "echo {} \$SSH_CLIENT; sleep 0.05"' 2>err.$i &
+done
+till listens 30003
+till test -s out
+cat /proc/[0-9]*/cmdline >arguments || :
+ended 0 $gather
+wait
+cut -d ' ' -f 1 out >numbers
+seq 0 199 | cmp - numbers
+test "$(cut -d ' ' -f 2 out | sort -u)" = 127.0.0.1
+test "$(states log)" = '200 complete'
+exits 1 grep -aF "$GATHER_TOKEN" arguments err err.1 err.2 err.3 out
+.
+
+try 'an ssh that is killed: others do its work' <<'.'
+cat >there <<'END'
+#!/bin/sh
+read -r GATHER_TOKEN
+export GATHER_TOKEN
+exec gather -c "127.0.0.1:$1" sh -c 'head -c 50000 /dev/zero; sleep 0.05; echo'
+END
+chmod +x there
+gather -p 1525 -j 0 -n 100 -r 2 -l log >out 2>err &
+gather=$!
+till listens 1525
+echo "$GATHER_TOKEN" >token
+ssh -R 30001:127.0.0.1:1525 host "$PWD/there" 30001 <token 2>err.1 &
+first=$!
+till lines 20 log
+kill -s KILL $first
+ssh -R 30002:127.0.0.1:1525 host "$PWD/there" 30002 <token
+ended 0 $gather
+test "$(states log)" = '100 complete'
+test "$(wc -c <out)" = 5000100
+.
+
+try 'a gather that is killed: its clients, through ssh, end with status 1' <<'.'
+gather -p 1525 -j 0 -n 2 2>err &
+gather=$!
+till listens 1525
+cat >there <<END
+#!/bin/sh
+cd $PWD
+read -r GATHER_TOKEN
+export GATHER_TOKEN
+gather -c 127.0.0.1:30001 sh -c ': >begun; sleep 1000' 2>&1
+echo \$?
+END
+chmod +x there
+echo "$GATHER_TOKEN" | ssh -R 30001:127.0.0.1:1525 host "$PWD/there" >out &
+client=$!
+till test -e begun
+kill -s KILL $gather
+ended 0 $client
+printf '%s\n' 'gather: fatal: the connection is lost' 1 | cmp - out
+.
+
+finish
