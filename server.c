@@ -429,17 +429,14 @@ static int next_item(struct conn *cn) {
             room(sizeof(*item));
         int last = cn->wanted < NONE ||
             (q.waiting == 0 && (q.open == 0 || run->retries == 0));
-        if ((cn->wanted < run->given && (q.open > 0 || run->reading)) ||
-            (run->listed && last)) {
+        if (cn->wanted < run->given || (run->listed && last)) {
             pthread_cond_signal(&q.more); /* it was not for this one */
             return 0;
         }
         if (run->listed || run->reading || run->aborted || !more)
             await(&q.more);
-        else if ((item = list_item()) != NULL && cn->wanted < NONE) {
-            put_back(item); /* to be had from there */
-            item = NULL;
-        }
+        else if ((item = list_item()) != NULL && cn->wanted < NONE)
+            put_back(item), item = NULL; /* to be had from there */
     }
     item->status = STATUS_LOST, item->pid = child_pid(cn->child);
     getpeername(
@@ -507,6 +504,9 @@ static void *xserve(void *arg) {
     if (opening(cn))
         while ((more = next_item(cn)) && attempt(cn)) continue;
     if (!more) reply(cn, NULL);
+    if (run->remote && !q.open && !ended() && !run->reading &&
+        (cn->item = list_item()) != NULL)
+        put_back(cn->item); /* nobody else may learn that the list has ended */
     if ((*cn->self = cn->next) != NULL) cn->next->self = cn->self;
     close(cn->fd);
     q.threads--;

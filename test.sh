@@ -1949,6 +1949,13 @@ gather: item 0: incomplete: its client went away after 0 bytes
 gather: 0 complete, 0 failed, 0 killed, 0 timeout, 1 incomplete, 0 unstarted
 .
 
+try '-c, -k: a run is over when its last client is lost in its last item' <<'.'
+$ gather -k -p 0 -j 0 -n 1 2>err & p=$(port)
+$ gather -c 127.0.0.1:$p sh -c 'kill -KILL $PPID' 2>/dev/null
+$ wait $!; echo $?
+123
+.
+
 try '-c, -r: the next client takes what another has lost' <<'.'
 $ gather -r 1 -p 0 -j 0 ::: a b 2>err >out & p=$(port)
 $ gather -c 127.0.0.1:$p sh -c 'echo lost; kill -KILL $PPID' 2>/dev/null
@@ -2017,6 +2024,15 @@ $ echo 1 | gather -c 127.0.0.1:$p -w 1; wait; cat out
 1
 ! fatal: item 0 is not to be had
 ! fatal: item 7 is not to be had
+.
+
+try '-w, -r: who delivers its input cannot do so twice' <<'.'
+$ gather -r 1 -p 0 -j 0 -n 1 >out 2>err & p=$(port)
+$ (echo lost; sleep 2; echo half) | gather -c 127.0.0.1:$p -t 1 -w 0; echo $?
+$ echo whole | gather -c 127.0.0.1:$p -w 0; wait; cat out
+1
+whole
+! fatal: the connection is lost
 .
 
 try '-w, -r: an item that was lost can be delivered again' <<'.'
