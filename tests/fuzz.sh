@@ -63,7 +63,7 @@ for h in $harnesses; do
         if [ -f "$seconds" ]; then
             set -- "$seconds"
         else
-            set -- -max_len=2048 -timeout=20 -max_total_time="$seconds" \
+            set -- -max_len=2048 -timeout=60 -max_total_time="$seconds" \
                 -artifact_prefix="$dir/" -print_final_stats=1 \
                 "$new" "$corpus"
         fi

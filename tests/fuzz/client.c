@@ -46,7 +46,7 @@ static int fuzz_nap(const struct timespec *nap, struct timespec *left);
 #define BAD 22 /* that of the error */
 #define COMMAND 4711
 
-#define POUR (3 << 16) /* bytes of a command that pours */
+#define POUR (9 << 14) /* bytes of a command that pours */
 
 static uint8_t input[ROOM], wrote[2 * POUR];
 static size_t bytes_said, said; /* by the server: there are, and were read */
@@ -149,7 +149,7 @@ static pid_t fuzz_fork(void) {
     forked = fuzz_now;
     held_up = termed = probe = 0;
     budget = choose(4) * 100;
-    if (choose(16) == 0) budget = POUR;
+    if (choose(32) == 0) budget = POUR;
     n_wrote = 0;
     error_of_exec = choose(8) == 0 ? ENOENT : 0;
     verdict_status = choose(2) ? choose(256) << 8 : 1 + choose(64);
@@ -213,6 +213,7 @@ static ssize_t fuzz_read(int fd, void *buf, size_t n) {
     if (choose(2)) return -1;
     if (budget == 0) return alive || !choose(3) ? -1 : (drained = 1, 0);
     if ((int)n > budget) n = (size_t)budget;
+    if (n > 8192 && choose(2)) n = 8192; /* as stdio does */
     for (size_t i = 0; i < n; i++)
         ((uint8_t *)buf)[i] = wrote[n_wrote++] =
             (uint8_t)(i < 64 ? choose(256) : (int)i);
