@@ -71,6 +71,7 @@ got=$?
 .
 
 # ended STATUS PID: has that child ended so, when it has?
+# shellcheck disable=SC2016  # for another shell
 prelude='ended() {
     got=0
     wait "$2" || got=$?

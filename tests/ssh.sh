@@ -94,7 +94,7 @@ recipe >"$dir/recipe"
 
 try 'the recipe, as README has it' <<'.'
 test -s "$dir/recipe"
-. "$dir/recipe" >out
+command . "$dir/recipe" >out
 seq 0 99 | cmp - out
 wait
 .
