@@ -4,14 +4,16 @@
 # link, on a switch, which is a namespace as well.  Nothing is sent outside.
 # remote.sh says how the tests are run and written; two minutes or so.
 #
-# Needs ip (Debian: iproute2), a C compiler, musl-gcc (musl-tools),
-# s390x-linux-gnu-gcc (gcc-s390x-linux-gnu) and qemu-s390x (qemu-user).
+# Needs ip and tc (Debian: iproute2), ping (iputils-ping), a C compiler,
+# musl-gcc (musl-tools), podman and runc, s390x-linux-gnu-gcc
+# (gcc-s390x-linux-gnu, libc6-dev-s390x-cross) and qemu-s390x (qemu-user).
 #
 # Hosts are `server`, `a`, `b` and `c`; `far` is behind a line with delay and
 # loss: of tc (netem) if the kernel has it, else of lossy.c.  All are anew for
 # each test.
 
 here=$(cd "$(dirname "$0")/.." && pwd) || exit 1
+: "${DEADLINE:=120}"
 # shellcheck source=tests/remote.sh
 . "$here/tests/remote.sh"
 
@@ -192,17 +194,20 @@ mkfifo list
 serve -j 0 <list >out 2>err &
 gather=$!
 exec 7>list
-from a echo a 2>err.a &
+from a echo a 2>err.a 7>&- &
 echo 1 >&7
 till grep -qx 'a 1' out
-from b sh -c 'echo b "$1"; sleep 1000' sh 2>err.b &
+from b echo b 2>err.b 7>&- &
 till on b grep -q ' 010200C0:1388 01 ' /proc/net/tcp
 echo 2 >&7
 echo 3 >&7
-till grep -qx 'a [23]' out || till runs b 'sleep 1000'
-ends b
+till lines 3 out
 exec 7>&-
-ended 123 $gather || grep -q 'item [23]: incomplete' err
+ended 0 $gather
+wait
+cut -d ' ' -f 2 out >numbers
+seq 1 3 | cmp - numbers
+exits 1 grep . err.a err.b
 .
 
 # --- Beginning and end
@@ -384,8 +389,7 @@ kill -s TERM $gather
 ended 143 $gather
 echo zero | cmp - out
 grep -qx 'gather: waiting for clients on 192.0.2.1 port 5000' err
-test "$(column State log | xargs)" = 'complete incomplete unstarted' ||
-    column Seq log | sort -n | xargs | grep -qx '0 1 2'
+test "$(states log | xargs)" = '1 complete 1 incomplete 1 unstarted'
 tail -n 1 err >notes
 .
 
@@ -474,17 +478,17 @@ mkfifo list
 serve -p 5003 -j 0 -r 1 <list >out3 2>err3 &
 handed=$!
 exec 7>list
-on c "$GATHER" -c 192.0.2.1:5003 echo c 2>err.c3 &
+on c "$GATHER" -c 192.0.2.1:5003 echo c 2>err.c3 7>&- &
 echo 1 >&7
 till grep -qx 'c 1' out3
 # 4: one that has been held back for longer is not missed.
 {
     serve -p 5004 -j 0 -n 1 2>err4
     echo $? >status4
-} | { sleep 50; cat >out4; } &
+} 7>&- | { sleep 50; cat >out4; } 7>&- &
 held=$!
 on b "$GATHER" -c 192.0.2.1:5004 \
-    sh -c 'head -c 50000000 /dev/zero' 2>err.b4 &
+    sh -c 'head -c 50000000 /dev/zero' 2>err.b4 7>&- &
 # 5: the server's host is gone, for a client that waits.
 start=$(date +%s)
 link c down
@@ -519,6 +523,163 @@ test "$(cat status4)" = 0
 test "$(column Host log | sort -u)" = 192.0.2.2
 echo 'gather: fatal: the connection is lost' | cmp - err.c
 wait
+.
+
+# slow: makes the link of the host `far` slow and lossy, both ways.
+cat >"$dir/bin/slow" <<'.'
+#!/bin/sh
+delayed='delay 20ms loss 2% limit 10000'
+if on far tc qdisc add dev eth0 root netem $delayed 2>/dev/null; then
+    echo 'the kernel has netem'
+    exec on switch tc qdisc add dev to-far root netem $delayed
+fi
+echo 'the kernel has no netem: lossy.c'
+ip -n "$net-switch" link set dev to-far nomaster
+ip -n "$net-switch" link add name line type veth peer name end
+for end in line end; do
+    ip -n "$net-switch" link set dev $end up
+done
+ip -n "$net-switch" link set dev end master bridge
+on switch "$dir/lossy" to-far line 20 2 2>"$dir/lossy.err" &
+.
+chmod +x "$dir/bin/slow"
+$CC -std=c99 -O1 -o "$dir/lossy" "$here/tests/lossy.c" 2>"$dir/why" ||
+    lack="lossy: $(head -n 1 "$dir/why")"
+need tc iproute2
+need ping iputils-ping
+
+try 'delay and loss: 40 ms there and back, 2 % lost each way' <<'.'
+slow >notes
+on far ping -q -c 100 -i 0.01 192.0.2.1 >said || :
+grep -E 'loss|rtt' said >>notes
+pool >pool
+parts 300 >items
+whole pool <items >want
+serve -j 0 -l log <items >out 2>err &
+gather=$!
+for i in 1 2 3 4; do
+    from far sed -n '{}' pool 2>err.$i &
+done
+from a sh -c 'sleep 0.2; sed -n "$1" pool' sh 2>err.a &
+ended 0 $gather
+wait $!
+cmp want out
+test "$(states log)" = '300 complete'
+column Host log | sort | uniq -c | xargs >>notes
+exits 1 grep . err.?
+ends switch
+.
+lack=''
+need ip iproute2
+need "$CC" gcc
+
+# --- What a client needs
+
+# built NAME COMPILER OPTION...: makes the program in $dir, or sets lack.
+built() {
+    name=$1
+    shift
+    # shellcheck disable=SC2086 # words
+    "$@" -std=c99 -D_POSIX_C_SOURCE=200112L -D_FILE_OFFSET_BITS=64 -Os \
+        -static -o "$dir/$name" "$here"/[cms]*.c -lpthread \
+        2>"$dir/$name.err" || lack="$name: $(head -n 1 "$dir/$name.err")"
+}
+
+need musl-gcc musl-tools
+[ -n "$lack" ] || built static musl-gcc -s
+if [ -z "$lack" ]; then
+    mkdir -p "$dir/empty/dev"
+    mknod "$dir/empty/dev/null" c 1 3
+    printf '#include <stdio.h>\nint main(int n, char **word)%s\n' \
+        '{ return n == 0 || printf("alone %s\n", word[1]) < 0; }' \
+        >"$dir/alone.c"
+    musl-gcc -static -s -o "$dir/empty/alone" "$dir/alone.c" || lack=alone
+fi
+
+try 'the static binary, alone: a host with no library, no shell, no /etc' <<'.'
+cp "$dir/static" "$dir/empty/gather"
+serve -j 0 -n 50 -l log >out 2>err &
+gather=$!
+on a chroot "$dir/empty" /gather -c 192.0.2.1:5000 /alone 2>err.a
+ended 0 $gather
+awk 'BEGIN { for (; i < 50; i++) print "alone " i + 0 }' | cmp - out
+exits 1 grep . err.a
+echo "$(wc -c <"$dir/static") bytes" >notes
+.
+
+# podman: the real one, with all that it keeps in a place of its own.  `image`
+# holds a program, echo, and nothing else.
+[ -n "$lack" ] || need podman podman
+[ -n "$lack" ] || need runc runc
+if [ -z "$lack" ]; then
+    mkdir "$dir/image" "$dir/image/bin"
+    cat >"$dir/image/echo.c" <<'.'
+#include <stdio.h>
+int main(int n, char **word) {
+    return n == 0 || puts(word[1]) < 0;
+}
+.
+    cat >"$dir/bin/podman" <<.
+#!/bin/sh
+verb=\$1
+shift
+[ "\$verb" != run ] ||
+    set -- --ulimit nofile=1000:1000 --ulimit nproc=1000:1000 "\$@"
+exec $(command -v podman) --root "$dir/podman" --runroot "$dir/podman.run" \\
+    --storage-driver vfs --runtime $(command -v runc) "\$verb" "\$@"
+.
+    chmod +x "$dir/bin/podman"
+    hash -r
+    cp "$dir/static" "$dir/bin/gather"
+    musl-gcc -static -s -o "$dir/image/bin/echo" "$dir/image/echo.c" &&
+        tar -C "$dir/image" -c bin | podman import - image 2>"$dir/why" \
+            >"$dir/id" &&
+        podman run --rm --network host image echo works >"$dir/id" \
+            2>"$dir/why" || kernel="containers: $(tail -n 1 "$dir/why")"
+fi
+recipe Containers "$dir/recipe"
+
+try 'a container: the recipe, as README has it' <<'.'
+lines 7 "$dir/recipe"
+unset GATHER_TOKEN
+sh -eu "$dir/recipe"
+seq 0 99 | cmp - out
+.
+
+kernel='' lack=''
+need ip iproute2
+need s390x-linux-gnu-gcc gcc-s390x-linux-gnu
+need qemu-s390x qemu-user
+[ -n "$lack" ] || built s390x s390x-linux-gnu-gcc
+
+try 'a client whose bytes are the other way round' <<'.'
+pool >pool
+parts 200 >items
+whole pool <items >want
+serve -j 0 -l log <items >out 2>err &
+gather=$!
+on a qemu-s390x "$dir/s390x" -c 192.0.2.1:5000 sed -n '{}' pool 2>err.a &
+client=$!
+ended 0 $gather
+ended 0 $client
+cmp want out
+test "$(states log)" = '200 complete'
+exits 1 grep . err.a
+.
+
+try 'a server whose bytes are the other way round' <<'.'
+pool >pool
+parts 200 >items
+whole pool <items >want
+on server qemu-s390x "$dir/s390x" -b 192.0.2.1 -p 5000 -j 0 -l log \
+    <items >out 2>err &
+gather=$!
+from a sed -n '{}' pool 2>err.a &
+from b sed -n '{}' pool 2>err.b
+ended 0 $gather
+wait
+cmp want out
+test "$(states log)" = '200 complete'
 .
 
 finish

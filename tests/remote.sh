@@ -23,7 +23,8 @@
 # The script runs in an empty directory, under `sh -eux`, between `before` and
 # `after`, which a suite may define.  It has to succeed before the deadline
 # and write nothing to standard output; lines in the file `notes` are shown.
-# 5 seconds after its end no process of it may be left, and no temporary file.  The trace is shown when it fails.
+# 5 seconds after its end no process of it may be left, and no temporary file.
+# The trace is shown when it fails.
 
 LC_ALL=C
 export LC_ALL
@@ -71,7 +72,11 @@ got=$?
 .
 
 # ended STATUS PID: has that child ended so, when it has?
+<<<<<<< HEAD
 # shellcheck disable=SC2016  # for another shell
+=======
+# shellcheck disable=SC2016 # for the tests' shell
+>>>>>>> 5c931d829a575732d30124927f317334757c0f5d
 prelude='ended() {
     got=0
     wait "$2" || got=$?
@@ -112,6 +117,14 @@ passed=0 failed=0 skipped=0 number=0 lack='' kernel=''
 # need COMMAND PACKAGE: sets lack if there is no such command.
 need() {
     command -v "$1" >/dev/null || lack=${lack:-$1 (Debian: $2)}
+}
+
+# recipe NAME FILE: what README shows of clients elsewhere: how to make a token
+# and, after the line that begins with the name, how to use it.
+recipe() {
+    awk -v name="$1." '/share a token:$/ || index($0, name) == 1 { on = 1 }
+        on && /^    / { print substr($0, 5); n = 1 }
+        n && !/^    / { on = n = 0 }' "$here/README" >"$2"
 }
 
 # marked: the processes of this test, by their environment.

@@ -63,12 +63,13 @@ PartitionName=all Nodes=$host Default=YES OverSubscribe=YES State=UP
     on slurmctld -f "$SLURM_CONF" -D >"$dir/slurm/out" 2>&1 &
     on slurmd -f "$SLURM_CONF" -N "$host" -D >"$dir/slurm/dout" 2>&1 &
     n=0
-    until timeout 9 ip netns exec "$net" sinfo -h -o %T 2>"$dir/slurm/why" | grep -qx idle; do
+    until timeout 9 ip netns exec "$net" sinfo -h -o %T 2>"$dir/slurm/why" |
+        grep -qx idle; do
         [ $((n += 1)) -lt 100 ] || break
         sleep 0.2
     done
     [ $n -lt 100 ] && return
-    lack="Slurm that gets ready: $(timeout 9 ip netns exec "$net" sinfo -h -o '%T, %E' 2>&1 | head -n 1)"
+    lack="Slurm that gets ready: $(tail -n 1 "$dir/slurm/why")"
     tail -n 8 "$dir/slurm"/*log "$dir/slurm"/*out | sed 's/^/# /'
 }
 
@@ -88,18 +89,12 @@ exec ip netns exec "$net" "$@"
 printf '#!/bin/sh\nexec %s "$@"\n' "$GATHER" >"$dir/bin/gather"
 chmod +x "$dir"/bin/*
 
-# recipe NAME: what README shows under "NAME.".
-recipe() {
-    awk -v name="$1." 'index($0, name) == 1 { on = 1 }
-        on && /^    / { print substr($0, 5); n++ }
-        n && !/^    / { exit }' "$here/README"
-}
-recipe Slurm >"$dir/recipe"
-
+recipe Slurm "$dir/recipe"
 [ -n "$lack" ] || start
 
 try 'the recipe, as README has it' <<'.'
-test -s "$dir/recipe"
+lines 6 "$dir/recipe"
+unset GATHER_TOKEN
 on sh -eu "$dir/recipe"
 seq 0 199 | cmp - out
 .
@@ -117,7 +112,7 @@ test "$(states log)" = '200 complete'
 exits 1 grep . said err.srun
 .
 
-try 'srun is killed in the middle and started again: -r finishes the work' <<'.'
+try 'srun: killed in the middle, started again: -r finishes the work' <<'.'
 on gather -p 1525 -j 0 -n 200 -r 3 -l log >out 2>err &
 gather=$!
 on srun -J first -n 8 gather -c 127.0.0.1:1525 \
@@ -138,8 +133,7 @@ grep -q ', trying again' err
 echo "$(grep -c 'trying again' err) items were run again" >notes
 .
 
-try 'srun itself is killed with KILL: its clients are ended, -r does the rest' \
-    <<'.'
+try 'srun: killed itself, with KILL: clients end, -r does the rest' <<'.'
 on gather -p 1525 -j 0 -n 60 -r 9 -l log >out 2>err &
 gather=$!
 setsid ip netns exec "$net" srun -J first -n 8 gather -c 127.0.0.1:1525 \

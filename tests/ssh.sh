@@ -85,18 +85,13 @@ awk -v port="$port" '$4 == "0A" && substr($2, length($2) - 4) == port {
 .
 chmod +x "$dir/bin/listens"
 
-# recipe: what README shows under "ssh:".
-recipe() {
-    awk '/^ssh[:.]/ { on = 1 } on && /^    \$ / { print substr($0, 7); n++ }
-        n && !/^    / { exit }' "$here/README"
-}
-recipe >"$dir/recipe"
+recipe ssh "$dir/recipe"
 
 try 'the recipe, as README has it' <<'.'
-test -s "$dir/recipe"
-command . "$dir/recipe" >out
+lines 6 "$dir/recipe"
+unset GATHER_TOKEN
+sh -eu "$dir/recipe"
 seq 0 99 | cmp - out
-wait
 .
 
 try 'ssh -R: 200 items; only loopback listens; no token in an argument' <<'.'
@@ -142,7 +137,7 @@ test "$(states log)" = '100 complete'
 test "$(wc -c <out)" = 5000100
 .
 
-try 'a gather that is killed: its clients, through ssh, end with status 1' <<'.'
+try 'a gather that is killed: clients behind ssh end with status 1' <<'.'
 gather -p 1525 -j 0 -n 2 2>err &
 gather=$!
 till listens 1525
