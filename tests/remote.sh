@@ -72,11 +72,7 @@ got=$?
 .
 
 # ended STATUS PID: has that child ended so, when it has?
-<<<<<<< HEAD
-# shellcheck disable=SC2016  # for another shell
-=======
 # shellcheck disable=SC2016 # for the tests' shell
->>>>>>> 5c931d829a575732d30124927f317334757c0f5d
 prelude='ended() {
     got=0
     wait "$2" || got=$?
