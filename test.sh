@@ -2072,6 +2072,22 @@ $ gather -c 127.0.0.1:$p echo; wait; sort out
 1
 .
 
+try '-w: goodbye does not wait for another line of the list' <<'.'
+$ (echo a; till test -e go; echo b) | gather -p 0 -j 0 >out 2>err & p=$(port)
+$ gather -c 127.0.0.1:$p -w 0 echo; : >go; gather -c 127.0.0.1:$p echo
+$ wait; cat out
+a
+b
+.
+
+try 'death by SIGPIPE: process 1, which no signal kills, exits with 141' <<'.'
+@ unshare, to be process 1: unshare -p -f true
+$ { unshare -p -f "$GATHER" -q -n 9 seq 100000 2>err; echo $? >st; } | sed 1q
+$ cat st
+1
+141
+.
+
 unset GATHER_TOKEN
 
 # --- Deaths and other accidents

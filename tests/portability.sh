@@ -118,7 +118,7 @@ suite() {
     sed -n '$s/^[1-9][0-9]* passed, 0 failed.*/suite passed/p' tap
 }
 
-# emulated PROCESSOR TARGET: builds gather for it, and as ./gather a script that
+# emulated PROCESSOR TARGET: builds gather for it, and as ./gather a script
 # runs it by qemu, with the libraries of that processor.
 emulated() {
     make -s CC="$2-gcc" CFLAGS="-O2 $strict" 2>&1
