@@ -65,8 +65,8 @@ trap 'sweep; cluster_stop immediate; rm -rf "$dir"' 0
 
 # --- What tests use
 
-# pg-export ARGUMENTS: the script; its shell is replaced by it, so that signals
-# for what runs in the background is one for the script.
+# pg-export ARGUMENTS: the script; its shell is replaced by it, so that a
+# signal for what runs in the background is one for the script.
 cat >"$dir/bin/pg-export" <<'.'
 #!/bin/sh
 exec $WITH "$here/examples/pg-export.sh" "$@"

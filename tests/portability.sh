@@ -119,7 +119,7 @@ suite() {
 }
 
 # emulated PROCESSOR TARGET: builds gather for it, and as ./gather a script
-# runs it by qemu, with the libraries of that processor.
+# that runs it by qemu, with the libraries of that processor.
 emulated() {
     make -s CC="$2-gcc" CFLAGS="-O2 $strict" 2>&1
     mv gather "gather.$1"
