@@ -262,6 +262,7 @@ static int verify(const struct item *row, uint64_t *sum) {
 static void lose(const char *name) {
     say("fatal: unable to write %s: %s", name, strerror(errno));
     run.failed = 1;
+    if (name == o.arg['l']) o.ledger = NULL;
 }
 
 /* Writes an item's line into the ledger. */
@@ -281,9 +282,7 @@ static void note(const struct item *item, enum state state, int value) {
         free(text);
     }
     fprintf(o.ledger, "\t%s\n", words[state]);
-    if (fflush(o.ledger) == 0) return;
-    lose(o.arg['l']);
-    o.ledger = NULL;
+    if (fflush(o.ledger) != 0) lose(o.arg['l']);
 }
 
 /* Lets an exit status count, if it matters more than what was so far. */
@@ -417,6 +416,7 @@ static void open_files(void) {
         fprintf(o.ledger,
             "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\t"
             "Exitval\tSignal\tCommand\tState\n");
+        if (fflush(o.ledger) != 0) lose(o.arg['l']);
     }
     if (run.keep &&
         (o.rows = calloc((size_t)o.cursors + 1, sizeof(*o.rows))) == NULL)

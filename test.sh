@@ -370,8 +370,8 @@ $ echo >text; gather -k -j 1 {} ::: ./text nothing ./text 2>/dev/null
 try 'precedence: 1 outranks 127' <<'.'
 @ /dev/full: test -w /dev/full
 $ gather -k -l /dev/full no-such-command ::: a
-! item 0: unable to execute: No such file or directory
 ! fatal: unable to write /dev/full: No space left on device
+! item 0: unable to execute: No such file or directory
 = 0 1 0 0 0 0
 ? 1
 .
