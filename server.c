@@ -550,9 +550,9 @@ static void serve(int fd) {
         say("connected; threads: %d, children: %d", q.threads, children);
 }
 
-/* Accepts who waits, up to the limit; naps when the system is short. */
+/* Accepts who waits, a few at a time lest others do; naps if nobody can. */
 static void admit(void) {
-    while (q.threads < run->limit) {
+    for (int i = 0; i < 20 && q.threads < run->limit; i++) {
         if ((ds = accept(s, NULL, NULL)) < 0) {
             if (errno == EINTR || errno == ECONNABORTED) continue;
             if (errno == EAGAIN || errno == EWOULDBLOCK) return;
