@@ -557,12 +557,16 @@ parts 300 >items
 whole pool <items >want
 serve -j 0 -l log <items >out 2>err &
 gather=$!
+clients=''
 for i in 1 2 3 4; do
     from far sed -n '{}' pool 2>err.$i &
+    clients="$clients $!"
 done
 from a sh -c 'sleep 0.2; sed -n "$1" pool' sh 2>err.a &
 ended 0 $gather
-wait $!
+for client in $clients $!; do # the goodbye, too, may be late
+    ended 0 "$client"
+done
 cmp want out
 test "$(states log)" = '300 complete'
 column Host log | sort | uniq -c | xargs >>notes
