@@ -18,7 +18,7 @@
  *     it when time is up or the connection is lost, the parent when that
  *     child has died.  A parent that dies loses all connections.
  *  7. With -c gather is but a client, of a server elsewhere.
- * Here: options, the list, forking, the report, the exit status.
+ * server.c: the parent; client.c: a child; here: options, list, fork, report.
  */
 #include "protocol.h"
 #include <sys/resource.h>
@@ -120,7 +120,7 @@ static void set_command(char **argv, int n) {
     o.cmd.argv = argv - 1;
 }
 
-/* What -c means, with a command of n words; none: cat, to deliver our input */
+/* What -c means, with a command of n words; if none, cat, for our input. */
 static void client_line(char **argv, int n) {
     static char name[] = "cat", *cat[] = {name, NULL};
     refuse("0abjklmnopqrsuv", "-c beside -");
