@@ -1814,8 +1814,9 @@ port() {
 try '-b, -c: clients from elsewhere run the items, which come in order' <<'.'
 $ lines 9 item >list
 $ gather -b 127.0.0.1 -p 0 -j 0 -a list >out 2>err & p=$(port)
-$ gather -c 127.0.0.1:$p echo got & gather -c 127.0.0.1:$p echo got; echo $?
-$ wait; cat out; digits <err
+$ both() { gather -c 127.0.0.1:$p sh -c ': >$GATHER_WHICH; till test -e 1
+$     echo got $1' -; }
+$ both & both; echo $?; wait; cat out; digits <err
 0
 got item 1
 got item 2
@@ -1898,7 +1899,7 @@ gather: warning: refused a stranger: wrong token
 try '-c: the token is in no environment of a command, and in no argument' <<'.'
 $ gather -b 127.0.0.1 -p 0 -j 1 sh -c 'env; ps -A -o args' - ::: a b c \
 $     >out 2>err
-$ grep -c $GATHER_TOKEN out err
+$ echo $GATHER_TOKEN >token; grep -c -f token out err
 out:0
 err:0
 ? 1
@@ -1978,10 +1979,9 @@ gather: 0 complete, 1 failed, 0 killed, 0 timeout, 1 incomplete, 0 unstarted
 .
 
 try '-c: a server that is killed ends its clients and their commands' <<'.'
-$ watched gather -p 0 -j 0 ::: a 2>err & p=$(port)
+$ watched sh -c 'echo $$ >pid; exec gather -p 0 -j 0 ::: a 2>err' & p=$(port)
 $ gather -c 127.0.0.1:$p sh -c ': >up; exec sleep 60' - & c=$!
-$ till test -e up; kill -KILL $(ps -A -o pid= -o args= | awk '
-$     $2 ~ /gather$/ && / -p 0 -j 0 ::: a$/ { print $1 }'); wait $c; echo $?
+$ till test -e up; kill -KILL $(cat pid); wait $c; echo $?
 1
 ! fatal: the connection is lost
 .
@@ -2054,7 +2054,8 @@ any
 
 try '-b, -m 0: no memory for what waits does not stop the clients' <<'.'
 $ gather -m 0 -p 0 -j 0 -n 6 >out 2>err & p=$(port)
-$ for i in 1 2 3; do gather -c 127.0.0.1:$p sh -c 'lines 9999 {}' & done
+$ for i in 1 2 3; do gather -c 127.0.0.1:$p sh -c ': >{}; till test -e 2
+$     lines 9999 {}' & done
 $ wait; count <out
 59994
 .
