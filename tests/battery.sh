@@ -29,21 +29,10 @@
 # lines are its output.  It must exit with status 0 and say nothing on
 # standard error; 3 seconds after its end, none of its processes may be left.
 
-LC_ALL=C
-export LC_ALL
-unset GATHER_ITEM GATHER_WHICH GATHER_TOKEN CDPATH ENV
-umask 077
-
+# shellcheck source=tests/tap.sh
+. "$(dirname "$0")/tap.sh"
 pattern=${1-}
-here=$(cd "$(dirname "$0")/.." && pwd) || exit 1
-case ${GATHER:=$here/gather} in
-/*) ;;
-*) GATHER=$(pwd)/$GATHER ;;
-esac
-if [ ! -x "$GATHER" ] || [ -d "$GATHER" ]; then
-    echo "Bail out! There is no $GATHER: say make first."
-    exit 1
-fi
+tested
 if ! command -v timeout >/dev/null || [ ! -r /proc/self/environ ]; then
     echo '1..0 # SKIP no timeout, or no /proc'
     exit 0
@@ -51,13 +40,10 @@ fi
 : "${DEADLINE:=300}"
 nl='
 '
-dir=${TMPDIR:-/tmp}/gather-battery.$$
-mkdir "$dir" "$dir/bin" || exit 1
-dir=$(cd "$dir" && pwd)
+mkdir "$dir/bin"
 ln -s "$GATHER" "$dir/bin/gather"
 PATH=$dir/bin:$PATH
-export PATH GATHER
-began=$(date +%s)
+export PATH
 
 # --- What tests use: programs
 
@@ -129,25 +115,6 @@ memory() {
 
 # --- The machinery
 
-passed=0 failed=0 skipped=0 number=0
-
-# marked: the processes of this test, by their environment.
-marked() {
-    grep -lsFxz "GATHER_BATTERY=$dir/$number" /proc/[0-9]*/environ |
-        tr -cd '0-9\n'
-}
-
-# sweep: kills them.
-sweep() {
-    for pid in $(marked); do
-        kill -s KILL "$pid"
-    done 2>/dev/null
-}
-trap 'sweep; rm -rf "$dir"' 0
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 143' TERM
-
 # plus TEXT FILE: shows how the file differs from what it should be.
 plus() {
     printf '%s' "$1" >"$dir/want"
@@ -157,25 +124,10 @@ plus() {
         sed -n -e 's/^/# /' -e '/^# [<>\\]/p' | sed 30q
 }
 
-# leftovers: shows which processes are left after 3 seconds.
-leftovers() {
-    n=0
-    while [ -n "$(marked)" ] && [ $((n += 1)) -le 30 ]; do
-        sleep 0.1
-    done
-    for pid in $(marked); do
-        echo "# left behind: $pid $(tr '\0' ' ' <"/proc/$pid/cmdline")"
-    done 2>/dev/null
-}
-
 # try NAME: runs the test on standard input, which is described above.
 try() {
     script='' out='' lack=''
-    # shellcheck disable=SC2254 # it is a pattern
-    case $1 in
-    *$pattern*) ;;
-    *) return ;;
-    esac
+    wanted "$1" || return 0
     while IFS= read -r line; do
         text=${line#??}
         case $line in
@@ -184,18 +136,17 @@ try() {
         *) out=$out$line$nl ;;
         esac
     done
-    number=$((number + 1))
     if [ -n "$lack" ]; then
-        skipped=$((skipped + 1))
-        printf '%s\n' "ok $number - $1 # SKIP no $lack"
+        skip "$1" "$lack"
         return
     fi
+    mark=$dir/$number
     printf '%s' "$script" >"$dir/script"
     mkdir "$dir/work"
     (
         cd "$dir/work" || exit
-        GATHER_BATTERY=$dir/$number
-        export GATHER_BATTERY
+        GATHER_TEST=$mark
+        export GATHER_TEST
         exec timeout -k 5 "$DEADLINE" sh "$dir/script"
     ) >"$dir/output" 2>"$dir/errors" &
     wait $!
@@ -205,18 +156,11 @@ try() {
         [ $status -ne 124 ] || echo '# none before the deadline'
         plus "$out" output
         plus '' errors
-        leftovers
+        left 30
     )
     sweep
-    if [ -z "$bad" ]; then
-        passed=$((passed + 1))
-        printf '%s\n' "ok $number - $1"
-    else
-        failed=$((failed + 1))
-        printf '%s\n' "not ok $number - $1"
-        printf '%s' "$script" | sed 's/^/# $ /'
-        printf '%s\n' "$bad"
-    fi
+    [ -z "$bad" ] || bad=$(printf '%s' "$script" | sed 's/^/# $ /')$nl$bad
+    result "$1" "$bad"
     rm -rf "$dir/work"
 }
 
@@ -780,11 +724,4 @@ $ good under -n 100 echo {} | tail -n 1
 99
 .
 
-# --- The end
-
-echo "1..$number"
-echo "# $(($(date +%s) - began)) s"
-printf '%s' "$passed passed, $failed failed"
-[ "$skipped" -eq 0 ] || printf '%s' ", $skipped skipped"
-echo
-[ "$failed" -eq 0 ]
+finish

@@ -19,49 +19,21 @@
 # utilities have.  What is missing is named and its tests are skipped; if CI
 # is set that is a failure.  It may be run as root.
 #
-# Output is TAP.  The last line is `N passed, N failed`, then `, N skipped` if
-# some were; the exit status is 0 if none failed.
-#
-#     try 'what it proves' <<'.'
-#     a script
-#     .
-#
-# The script runs in an empty directory, under `sh -eux`.  It has to succeed
-# before the deadline and write nothing to standard output.  5 seconds after
-# its end no process of it may be left, no session in the cluster, and no
-# temporary file.  The trace is shown when it fails.
+# scripts.sh says how the tests are run and written; no session of a test may
+# be left in the cluster.
 
-LC_ALL=C
-export LC_ALL
-unset GATHER_ITEM GATHER_WHICH GATHER_TOKEN CDPATH ENV PS4
-umask 022
-
-pattern=${1-}
-here=$(cd "$(dirname "$0")/.." && pwd) || exit 1
-case ${GATHER:=$here/gather} in
-/*) ;;
-*) GATHER=$(pwd)/$GATHER ;;
-esac
-if [ ! -x "$GATHER" ] || [ -d "$GATHER" ]; then
-    echo "Bail out! There is no $GATHER: say make first."
-    exit 1
-fi
-: "${DEADLINE:=60}" "${ROWS:=2000000}"
-: "${WITH:=sh}"
-export GATHER ROWS WITH here
-began=$(date +%s)
+# shellcheck source=tests/scripts.sh
+. "$(dirname "$0")/scripts.sh"
+unset GATHER_TOKEN
+: "${ROWS:=2000000}" "${WITH:=sh}"
+export ROWS WITH
 
 # shellcheck source=tests/cluster.sh
 . "$here/tests/cluster.sh"
-dir=${TMPDIR:-/tmp}/gather-db.$$
-mkdir -m 711 "$dir" || exit 1
-mkdir "$dir/bin" "$dir/tmp"
 cluster_dir=$dir/pg
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 141' PIPE
-trap 'exit 143' TERM
-trap 'sweep; cluster_stop immediate; rm -rf "$dir"' 0
+tidy() {
+    cluster_stop immediate
+}
 
 # --- What tests use
 
@@ -70,25 +42,6 @@ trap 'sweep; cluster_stop immediate; rm -rf "$dir"' 0
 cat >"$dir/bin/pg-export" <<'.'
 #!/bin/sh
 exec $WITH "$here/examples/pg-export.sh" "$@"
-.
-
-# exits STATUS COMMAND: does it?
-cat >"$dir/bin/exits" <<'.'
-#!/bin/sh
-want=$1
-shift
-"$@"
-got=$?
-[ $got = "$want" ] || echo "status $got, not $want, of $*" >>"$problems"
-[ $got = "$want" ]
-.
-
-# till COMMAND: tries it until it succeeds.
-cat >"$dir/bin/till" <<'.'
-#!/bin/sh
-until "$@"; do
-    sleep 0.05
-done
 .
 
 # sql STATEMENT: runs it, with bare output.
@@ -118,7 +71,7 @@ cat >"$dir/bin/forked" <<'.'
 # cluster start, cluster stop MODE: no processes of a test.
 cat >"$dir/bin/cluster" <<'EOF'
 #!/bin/sh
-unset GATHER_DATABASE
+unset GATHER_TEST
 . "$here/tests/cluster.sh"
 "cluster_$@"
 EOF
@@ -137,97 +90,14 @@ till test -e go
 exec "$real" "$@"
 .
 chmod +x "$dir"/bin/*
-PATH=$dir/bin:$PATH
-problems=$dir/problems real=$GATHER
-export PATH problems real
+real=$GATHER
+export real
 
-# --- The machinery
-
-passed=0 failed=0 skipped=0 number=0
-
-# marked: the processes of this test, by their environment.
-marked() {
-    grep -lsFxz "GATHER_DATABASE=$dir/$number" /proc/[0-9]*/environ |
-        tr -cd '0-9\n'
-}
-
-# sweep: kills them.
-sweep() {
-    for pid in $(marked); do
-        kill -s KILL "$pid"
-    done 2>/dev/null
-}
-
-# sessions: how many the cluster has, of whichever user.
-sessions() {
+# remains: the sessions that the cluster has, of whichever user.
+remains() {
     [ -z "$server" ] ||
         sql "select pid, query from pg_stat_activity where
             backend_type = 'client backend' and pid <> pg_backend_pid()" 2>&1
-}
-
-# leftovers: shows what is left after 5 seconds.
-leftovers() {
-    n=0
-    while [ $((n += 1)) -le 50 ]; do
-        [ -n "$(marked; sessions; ls -A "$dir/tmp")" ] || return
-        sleep 0.1
-    done
-    for pid in $(marked); do
-        echo "# left behind: $pid $(tr '\0' ' ' <"/proc/$pid/cmdline")"
-    done 2>/dev/null
-    sessions | sed 's/^/# session: /'
-    find "$dir/tmp" ! -path "$dir/tmp" | sed 's/^/# file: /'
-}
-
-# try NAME: runs the test on standard input.
-try() {
-    script=$(cat)
-    # shellcheck disable=SC2254 # it is a pattern
-    case $1 in
-    *$pattern*) ;;
-    *) return ;;
-    esac
-    number=$((number + 1))
-    if [ -n "$lack" ]; then
-        if [ -n "${CI-}" ]; then
-            failed=$((failed + 1))
-            printf '%s\n' "not ok $number - $1" "# there is no $lack"
-        else
-            skipped=$((skipped + 1))
-            printf '%s\n' "ok $number - $1 # SKIP no $lack"
-        fi
-        return
-    fi
-    printf '%s\n' "$script" >"$dir/script"
-    : >"$problems"
-    mkdir "$dir/work"
-    (
-        cd "$dir/work" || exit
-        TMPDIR=$dir/tmp GATHER_DATABASE=$dir/$number
-        export TMPDIR GATHER_DATABASE
-        exec timeout -k 5 "$DEADLINE" sh -eux "$dir/script"
-    ) >"$dir/output" 2>"$dir/trace" </dev/null &
-    wait $!
-    status=$?
-    bad=$(
-        [ $status -eq 0 ] || echo "# status $status"
-        [ $status -ne 124 ] || echo '# none before the deadline'
-        sed 's/^/# /' "$problems"
-        sed 's/^/# output: /' "$dir/output" | sed 20q
-        leftovers
-    )
-    sweep
-    rm -rf "$dir/tmp"
-    mkdir "$dir/tmp"
-    if [ -z "$bad" ]; then
-        passed=$((passed + 1))
-        printf '%s\n' "ok $number - $1"
-    else
-        failed=$((failed + 1))
-        printf '%s\n' "not ok $number - $1" "$bad"
-        tail -n 30 "$dir/trace" | cut -c 1-300 | sed 's/^/# trace: /'
-    fi
-    rm -rf "$dir/work"
 }
 
 # --- PostgreSQL: the result
@@ -696,11 +566,4 @@ test "$got" = 143
 test ! -s got
 .
 
-# --- The end
-
-echo "1..$number"
-echo "# $(($(date +%s) - began)) s"
-printf '%s' "$passed passed, $failed failed"
-[ "$skipped" -eq 0 ] || printf '%s' ", $skipped skipped"
-echo
-[ "$failed" -eq 0 ]
+finish

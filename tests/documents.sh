@@ -11,26 +11,21 @@
 # or the end of the indented part is its output.  A command with no output
 # below it has to succeed, or fail as items do (123 to 125).
 
-LC_ALL=C
-export LC_ALL
-unset GATHER_TOKEN
-umask 077
-top=$(cd "$(dirname "$0")/.." && pwd) || exit 1
-dir=${TMPDIR:-/tmp}/gather-documents.$$
-mkdir -m 711 "$dir" || exit 1
+# shellcheck source=tests/tap.sh
+. "$(dirname "$0")/tap.sh"
+chmod 711 "$dir"
 cluster_dir=$dir/pg
-trap 'cluster_stop immediate; rm -rf "$dir"' 0
-trap 'exit 130' HUP INT PIPE TERM
-cp -r "$top"/*.[ch] "$top/Makefile" "$top/README" "$top/examples" "$dir"
+tidy() {
+    cluster_stop immediate
+}
+cp -r "$here"/*.[ch] "$here/Makefile" "$here/README" "$here/examples" "$dir"
 # shellcheck source=tests/cluster.sh
-. "$top/tests/cluster.sh"
+. "$here/tests/cluster.sh"
 cd "$dir" || exit 1
 make >make.out 2>&1 || { cat make.out; echo "0 passed, 1 failed"; exit 1; }
 rm make.out
 PATH=$dir:$PATH
 
-passed=0
-failed=0
 if ! cluster_find || ! cluster_make "$dir/pg"; then
     echo "# no ${lack:-cluster}: what needs a database will fail"
 fi
@@ -38,10 +33,10 @@ fi
 # check FILE: the commands in what awk made of a document: `$ command` lines
 # and `> output` lines.
 check() {
-    number=0
+    step=0
     total=$(grep -c '^\$ ' "$1")
-    while [ $((number += 1)) -le "$total" ]; do
-        awk -v n="$number" '/^\$ / { i++ } i == n' "$1" >"$dir/.step"
+    while [ $((step += 1)) -le "$total" ]; do
+        awk -v n="$step" '/^\$ / { i++ } i == n' "$1" >"$dir/.step"
         command=$(sed -n '1s/^..//p' "$dir/.step")
         sed '1d;s/^> //' "$dir/.step" >"$dir/.want"
         sh -c "$command" </dev/null >"$dir/.got" 2>"$dir/.errors"
@@ -54,27 +49,23 @@ check() {
         fi
         case $status in 0 | 12[345]) good=yes ;; *) good=no ;; esac
         [ ! -s "$dir/.want" ] || cmp -s "$dir/.want" "$dir/.got" || good=no
+        wanted "$2: $command"
         if [ $good = yes ]; then
-            passed=$((passed + 1))
-            echo "ok $((passed + failed)) - $2: $command"
+            result "$2: $command" ''
         else
-            failed=$((failed + 1))
-            echo "not ok $((passed + failed)) - $2: $command"
-            echo "# status $status; output, < expected, > got:"
-            diff "$dir/.want" "$dir/.got" | sed -n 's/^[<>]/# &/p'
-            sed 's/^/# error: /' "$dir/.errors"
+            result "$2: $command" "status $status; output, < expected, > got:
+$(diff "$dir/.want" "$dir/.got" | sed -n '/^[<>]/p')
+$(sed 's/^/error: /' "$dir/.errors")"
         fi
     done
 }
 
 awk '/^    \$ / { print substr($0, 5); on = 1; next }
      /^    / { if (on) print "> " substr($0, 5); next }
-     { on = 0 }' "$top/README" >"$dir/.readme"
+     { on = 0 }' "$here/README" >"$dir/.readme"
 awk '/^\.Bd/ { on = 1; next } /^\.Ed/ { on = 0 }
      on && /^\$ / { print; next }
-     on { print "> " $0 }' "$top/doc/gather.1" >"$dir/.manual"
+     on { print "> " $0 }' "$here/doc/gather.1" >"$dir/.manual"
 check "$dir/.readme" README
 check "$dir/.manual" gather.1
-echo "1..$((passed + failed))"
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+finish

@@ -15,17 +15,14 @@
 # input in base64 when it failed; the last line is `N passed, N failed`; the
 # exit status is 0 if none failed.
 
-LC_ALL=C
-export LC_ALL
-here=$(cd "$(dirname "$0")/.." && pwd) || exit 1
+# shellcheck source=tests/tap.sh
+. "$(dirname "$0")/tap.sh"
 seconds=${1:-30}
 harnesses=${2:-server client parse}
-dir=$(mktemp -d) || exit 1
 pid=
-trap '[ -z "$pid" ] || kill $pid 2>/dev/null; rm -rf "$dir"' 0
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 143' TERM
+tidy() {
+    [ -z "$pid" ] || kill "$pid" 2>/dev/null
+}
 
 # fuzzer FILE SOURCE...: builds a harness.
 fuzzer() {
@@ -36,7 +33,6 @@ fuzzer() {
         -fno-sanitize-recover=undefined -o "$out" "$@" -lpthread
 }
 
-passed=0 failed=0 number=0
 echo 'int LLVMFuzzerTestOneInput(void); int LLVMFuzzerTestOneInput(void) {
     return 0; }' >"$dir/try.c"
 if ! fuzzer "$dir/try" "$dir/try.c" 2>/dev/null; then
@@ -74,15 +70,12 @@ for h in $harnesses; do
     fi
     runs=$(sed -n 's/^stat::number_of_executed_units: //p' "$dir/log")
     if [ $ok = yes ]; then
-        passed=$((passed + 1))
-        echo "ok $number - $h: nothing found in ${runs:-1} runs"
+        result "$h: nothing found in ${runs:-1} runs" ''
     else
-        failed=$((failed + 1))
-        echo "not ok $number - $h"
-        grep -E 'not so:|ERROR|error:|^    #[0-9]+ .*\.c:|^Base64' \
-            "$dir/log" | cut -c -200 | head -n 30 | sed 's/^/#   /'
+        result "$h" "it ended early:
+$(grep -E \
+            'not so:|ERROR|error:|^    #[0-9]+ .*\.c:|^Base64' "$dir/log" |
+            cut -c -200 | head -n 30)"
     fi
 done
-echo "1..$number"
-echo "$passed passed, $failed failed"
-[ $failed -eq 0 ]
+finish

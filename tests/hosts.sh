@@ -2,7 +2,7 @@
 #
 # hosts.sh - clients on other hosts: network namespaces that hang, each by a
 # link, on a switch, which is a namespace as well.  Nothing is sent outside.
-# remote.sh says how the tests are run and written; two minutes or so.
+# scripts.sh says how the tests are run and written; two minutes or so.
 #
 # Needs ip and tc (Debian: iproute2), ping (iputils-ping), a C compiler,
 # musl-gcc (musl-tools), podman and runc, s390x-linux-gnu-gcc
@@ -12,10 +12,9 @@
 # loss: of tc (netem) if the kernel has it, else of lossy.c.  All are anew for
 # each test.
 
-here=$(cd "$(dirname "$0")/.." && pwd) || exit 1
 : "${DEADLINE:=120}"
-# shellcheck source=tests/remote.sh
-. "$here/tests/remote.sh"
+# shellcheck source=tests/scripts.sh
+. "$(dirname "$0")/scripts.sh"
 
 net=gather$$
 hosts='server a b c far'

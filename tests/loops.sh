@@ -20,60 +20,27 @@
 # the exit status is 0 if none failed.  How many runs `hit` says for how many a
 # signal came in time.
 
-LC_ALL=C
-export LC_ALL
-unset GATHER_ITEM GATHER_WHICH GATHER_TOKEN CDPATH ENV
-umask 077
-
+# shellcheck source=tests/tap.sh
+. "$(dirname "$0")/tap.sh"
 runs=${1:-100}
 pattern=${2-}
+tested
 : "${SEED:=$(date +%s)}" "${DEADLINE:=20}"
-here=$(cd "$(dirname "$0")/.." && pwd) || exit 1
-case ${GATHER:=$here/gather} in
-/*) ;;
-*) GATHER=$(pwd)/$GATHER ;;
-esac
-if [ ! -x "$GATHER" ] || [ -d "$GATHER" ]; then
-    echo "Bail out! There is no $GATHER: say make first."
-    exit 1
-fi
 if [ ! -r /proc/$$/task/$$/children ] || ! sleep 0.01; then
     echo '1..0 # SKIP no children in /proc, or no sleep 0.01'
     exit 0
 fi
 
-dir=${TMPDIR:-/tmp}/gather-loops.$$
-mkdir "$dir" "$dir/work" || exit 1
-dir=$(cd "$dir" && pwd)
+mkdir "$dir/work"
 cd "$dir/work" || exit 1
-began=$(date +%s)
 echo "# seed $SEED"
 
 # --- The machinery
 
-passed=0 failed=0 number=0
-
 # g: gather, with a mark in its environment, that of its children and commands.
 g() {
-    GATHER_LOOPS=$dir "$GATHER" "$@"
+    GATHER_TEST=$mark "$GATHER" "$@"
 }
-
-# marked: the processes that have the mark.
-marked() {
-    grep -lsFxz "GATHER_LOOPS=$dir" /proc/[0-9]*/environ | tr -cd '0-9\n'
-}
-
-# sweep: kills them.
-sweep() {
-    for pid in $(marked); do
-        kill -s KILL "$pid"
-    done 2>/dev/null
-}
-
-trap 'sweep; cd /; rm -rf "$dir"' 0
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 143' TERM
 
 # dog: kills what belongs to a run that is still the same after DEADLINE
 # seconds.
@@ -135,12 +102,8 @@ start() {
 
 # loop KIND NAME: makes the runs of a kind.
 loop() {
-    # shellcheck disable=SC2254 # it is a pattern
-    case $2 in
-    *$pattern*) ;;
-    *) return ;;
-    esac
-    number=$((number + 1)) run=0 hits=0 bad=0
+    wanted "$2" || return 0
+    run=0 hits=0 bad=0
     awk -v seed="$((SEED + number))" -v n="$runs" '
         function r() { return int(rand() * 1000) }
         BEGIN { srand(seed); while (n-- > 0) print r(), r(), r() }
@@ -158,29 +121,15 @@ loop() {
         bad=$((bad + 1))
         [ $bad -gt 3 ] || sed "s/^/# run $run: /" "$dir/wrong" >>"$dir/bad"
     done <"$dir/numbers"
-    wait_for_end
+    left 30 >>"$dir/bad"
+    sweep
     if [ -s "$dir/bad" ]; then
-        failed=$((failed + 1))
-        echo "not ok $number - $2: $bad of $runs runs"
-        cat "$dir/bad"
+        result "$2: $bad of $runs runs" "$(cat "$dir/bad")"
     else
-        passed=$((passed + 1))
-        echo "ok $number - $2: $runs runs"
+        result "$2: $runs runs" ''
     fi
     [ $hits -eq 0 ] || echo "# $hits of these hit"
     rm -f "$dir/bad"
-}
-
-# wait_for_end: says which processes of a kind are left after 3 seconds.
-wait_for_end() {
-    n=0
-    while [ -n "$(marked)" ] && [ $((n += 1)) -le 30 ]; do
-        sleep 0.1
-    done
-    for pid in $(marked); do
-        echo "# left behind: $pid $(tr '\0' ' ' <"/proc/$pid/cmdline")"
-    done >>"$dir/bad" 2>/dev/null
-    sweep
 }
 
 echo >"$dir/now"
@@ -281,7 +230,7 @@ loop reader 'abort: the reader of the output goes away'
 slow() {
     # shellcheck disable=SC2016 # for another shell
     script='sleep 0.0$(({} * 7 % 5)); echo {}'
-    GATHER_LOOPS=$dir "$GATHER" -n 20 -j 5 "$@" sh -c "$script" >out 2>err &
+    GATHER_TEST=$mark "$GATHER" -n 20 -j 5 "$@" sh -c "$script" >out 2>err &
     pid=$!
 }
 
@@ -414,9 +363,4 @@ child_stopped() {
 }
 loop child_stopped 'children: one is stopped, and continued'
 
-# --- The end
-
-echo "1..$number"
-echo "# $(($(date +%s) - began)) s"
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish

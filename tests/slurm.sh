@@ -3,14 +3,13 @@
 # slurm.sh - clients started by Slurm: a slurmctld, a slurmd and a munged, with
 # files of their own, in a network namespace of their own; and by mpirun.  An
 # address beside loopback is there because Slurm resolves no name without.
-# remote.sh says how the tests are run and written; half a minute.
+# scripts.sh says how the tests are run and written; half a minute.
 #
 # Needs slurmctld, slurmd, srun, munged and mpirun (Debian: slurmctld, slurmd,
 # slurm-client, munge, openmpi-bin), and ip (iproute2).
 
-here=$(cd "$(dirname "$0")/.." && pwd) || exit 1
-# shellcheck source=tests/remote.sh
-. "$here/tests/remote.sh"
+# shellcheck source=tests/scripts.sh
+. "$(dirname "$0")/scripts.sh"
 
 net=gather$$-slurm
 export net SLURM_CONF="$dir/slurm/conf"
@@ -79,7 +78,9 @@ stop() {
     ip netns pids "$net" | xargs -r kill -s KILL
     ip netns del "$net"
 } 2>/dev/null
-trap 'sweep; stop; rm -rf "$dir"' 0
+tidy() {
+    stop
+}
 
 # on COMMAND: runs it in that namespace.
 cat >"$dir/bin/on" <<'.'

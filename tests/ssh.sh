@@ -1,14 +1,13 @@
 #!/bin/sh
 #
 # ssh.sh - clients started by ssh, through a real sshd with keys, files and a
-# port of its own; nothing listens outside loopback.  remote.sh says how the
+# port of its own; nothing listens outside loopback.  scripts.sh says how the
 # tests are run and written; a few seconds.
 #
 # Needs sshd and ssh (Debian: openssh-server).
 
-here=$(cd "$(dirname "$0")/.." && pwd) || exit 1
-# shellcheck source=tests/remote.sh
-. "$here/tests/remote.sh"
+# shellcheck source=tests/scripts.sh
+. "$(dirname "$0")/scripts.sh"
 
 need ssh openssh-client
 need /usr/sbin/sshd openssh-server
@@ -35,7 +34,7 @@ PermitRootLogin prohibit-password
 StrictModes no
 UsePAM no
 PrintMotd no
-AcceptEnv GATHER_REMOTE
+AcceptEnv GATHER_TEST
 SetEnv PATH=$dir/bin:$PATH
 .
         if ! /usr/sbin/sshd -f "$dir/ssh/sshd" -E "$dir/ssh/log"; then
@@ -55,7 +54,7 @@ IdentitiesOnly yes
 UserKnownHostsFile $dir/ssh/known
 StrictHostKeyChecking accept-new
 LogLevel ERROR
-SendEnv GATHER_REMOTE
+SendEnv GATHER_TEST
 .
 }
 

@@ -17,41 +17,30 @@
 # Output is TAP; the last line is `N passed, N failed`; the exit status is 0 if
 # none failed.
 
-LC_ALL=C
-export LC_ALL
+# shellcheck source=tests/tap.sh
+. "$(dirname "$0")/tap.sh"
 pattern=${1-}
-cd "$(dirname "$0")/.." || exit 1
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' 0
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 143' TERM
-passed=0 failed=0 number=0
+cd "$here" || exit 1
 standard='-std=c99 -D_POSIX_C_SOURCE=200112L'
 
 # silent NAME PROGRAM ARGUMENT...: it succeeds, and has nothing to say.
 silent() {
     name=$1
     shift
-    # shellcheck disable=SC2254  # it is a pattern
-    case $name in
-    *$pattern*) ;;
-    *) return ;;
-    esac
-    number=$((number + 1))
+    wanted "$name" || return 0
     if ! command -v "$1" >"$dir/where"; then
-        echo "ok $number - $name # SKIP there is no $1"
+        skip "$name" "$1"
         return
     fi
     # what is on standard error of clang-tidy is how many warnings are off
-    if "$@" >"$dir/out" 2>"$dir/err" && [ ! -s "$dir/out" ] &&
+    "$@" >"$dir/out" 2>"$dir/err"
+    status=$?
+    if [ $status -eq 0 ] && [ ! -s "$dir/out" ] &&
         { [ "$1" = clang-tidy ] || [ ! -s "$dir/err" ]; }; then
-        passed=$((passed + 1))
-        echo "ok $number - $name"
+        result "$name" ''
     else
-        failed=$((failed + 1))
-        echo "not ok $number - $name"
-        cat "$dir/out" "$dir/err" | head -n 60 | sed 's/^/#   /'
+        result "$name" "status $status
+$(cat "$dir/out" "$dir/err" | head -n 60)"
     fi
 }
 
@@ -74,6 +63,4 @@ for f in test.sh tests/*.sh examples/*.sh bench/*.sh; do
 done
 silent 'shellcheck .ci/run' shellcheck -s bash .ci/run
 
-echo "1..$number"
-echo "$passed passed, $failed failed"
-[ $failed -eq 0 ]
+finish

@@ -16,27 +16,11 @@
 # Output is TAP; the last line is `N passed, N failed`; the exit status is 0 if
 # none failed.
 
-LC_ALL=C
-export LC_ALL
-unset GATHER_ITEM GATHER_WHICH CDPATH ENV
-umask 077
-
+# shellcheck source=tests/tap.sh
+. "$(dirname "$0")/tap.sh"
 pattern=${1-}
+tested
 : "${DEADLINE:=60}" "${CC:=cc}"
-here=$(cd "$(dirname "$0")/.." && pwd) || exit 1
-case ${GATHER:=$here/gather} in
-/*) ;;
-*) GATHER=$(pwd)/$GATHER ;;
-esac
-if [ ! -x "$GATHER" ] || [ -d "$GATHER" ]; then
-    echo "Bail out! There is no $GATHER: say make first."
-    exit 1
-fi
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' 0
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 143' TERM
 if ! $CC -std=c99 -D_POSIX_C_SOURCE=200112L -O1 -o "$dir/stranger" \
     "$here/tests/stranger.c"; then
     echo 'Bail out! Unable to compile tests/stranger.c.'
@@ -54,45 +38,6 @@ for i in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19; do
     cat data.$i >>expected
 done
 
-passed=0 failed=0 number=0
-
-# result WHAT NAME: counts a test, which failed if there is something to say.
-result() {
-    number=$((number + 1))
-    if [ -z "$1" ]; then
-        passed=$((passed + 1))
-        echo "ok $number - $2"
-    else
-        failed=$((failed + 1))
-        echo "not ok $number - $2"
-        printf '%s\n' "$1" | sed 's/^/#   /'
-    fi
-}
-
-# wanted NAME: is this test to be run?
-wanted() {
-    # shellcheck disable=SC2254  # it is a pattern
-    case $1 in
-    *$pattern*) ;;
-    *) return 1 ;;
-    esac
-}
-
-# left: what is still there of a run, three seconds after its end.  Its
-# processes have a mark in their environment.
-left() {
-    for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
-        pids=$(grep -lsFxz "GATHER_STRANGERS=$dir" /proc/[0-9]*/environ |
-            tr -cd '0-9\n')
-        [ -n "$pids" ] || return
-        sleep 0.2
-    done
-    for pid in $pids; do
-        echo "left behind: $pid $(tr '\0' ' ' <"/proc/$pid/cmdline")"
-        kill -s KILL "$pid"
-    done 2>/dev/null
-}
-
 # run COMMAND OPTION...: gather, with options, beside a command, behind which
 # go the port and the file that lets gather's commands go on.  Sets status,
 # that of gather; took, seconds; peer, what the command said was its item; and
@@ -104,7 +49,7 @@ run() {
     : >err
     started=$(date +%s)
     # shellcheck disable=SC2016  # for the command's shell
-    GATHER_STRANGERS=$dir timeout -k 1 "$DEADLINE" \
+    GATHER_TEST=$mark timeout -k 1 "$DEADLINE" \
         "$GATHER" -v -b 127.0.0.1 -p 0 -j 19 -n 20 "$@" \
         sh -c 'until [ -e go ]; do sleep 0.1; done; cat "data.$1"' sh '{}' \
         >out 2>err </dev/null &
@@ -157,8 +102,9 @@ judge() {
         [ -z "$wrong" ] || echo "$wrong"
         [ $status -eq 0 ] || echo "status $status"
         cmp out expected 2>&1
-        left
+        left 30
     } >verdict
+    sweep
     [ ! -s verdict ] || show "$(cat verdict)"
 }
 
@@ -178,7 +124,7 @@ beside() {
     then
         bad="took $took s, usually $usual s"
     fi
-    result "$bad" "$1: $2"
+    result "$1: $2" "$bad"
 }
 
 # within ATTACK NAME STATE: the same for an attack from within, with retries;
@@ -209,11 +155,12 @@ within() {
             fi
         done
         ls out.*.part 2>/dev/null
-        left
+        left 30
     } >verdict
+    sweep
     bad=
     [ ! -s verdict ] || bad=$(show "$(cat verdict)")
-    result "$bad" "$1: $2, not tried again: $3, others exact"
+    result "$1: $2, not tried again: $3, others exact" "$bad"
 }
 
 calibrate
@@ -257,7 +204,5 @@ within again 'an item that is delivered twice' complete
 within after-end 'data behind the end' complete
 within unasked 'data before there is an item' complete
 
-echo "1..$number"
 echo "# a run without an attack took $usual s or less"
-echo "$passed passed, $failed failed"
-[ $failed -eq 0 ]
+finish

@@ -1,8 +1,8 @@
-#!/bin/sh
+# shellcheck shell=sh
 #
-# remote.sh - for hosts.sh, ssh.sh and slurm.sh, which source it: how their
-# tests are written and run.  Root is needed, and what Linux and the GNU
-# utilities have.
+# scripts.sh - for database.sh, hosts.sh, ssh.sh and slurm.sh, which source it:
+# how their tests are written and run, with what Linux and the GNU utilities
+# have; all but database.sh by root.
 #
 #     tests/NAME.sh              all tests
 #     tests/NAME.sh 'token'      those whose names match: a pattern of the
@@ -23,42 +23,31 @@
 # The script runs in an empty directory, under `sh -eux`, between `before` and
 # `after`, which a suite may define.  It has to succeed before the deadline
 # and write nothing to standard output; lines in the file `notes` are shown.
-# 5 seconds after its end no process of it may be left, and no temporary file.
-# The trace is shown when it fails.
+# 5 seconds after its end no process of it may be left, no temporary file, and
+# nothing that `remains` prints, if a suite defines it.  The trace is shown when
+# it fails.
 
-LC_ALL=C
-export LC_ALL
-unset GATHER_ITEM GATHER_WHICH CDPATH ENV PS4
+# shellcheck source=tests/tap.sh
+. "$(dirname "$0")/tap.sh"
 umask 022
-
 pattern=${1-}
-case ${GATHER:=$here/gather} in
-/*) ;;
-*) GATHER=$(pwd)/$GATHER ;;
-esac
-if [ ! -x "$GATHER" ] || [ -d "$GATHER" ]; then
-    echo "Bail out! There is no $GATHER: say make first."
-    exit 1
-fi
+tested
 : "${DEADLINE:=60}" "${CC:=cc}"
 GATHER_TOKEN=$(od -An -N16 -tx1 /dev/urandom | tr -cd 0-9a-f)
-export GATHER GATHER_TOKEN CC here
-began=$(date +%s)
+export GATHER_TOKEN CC here
 
-dir=$(mktemp -d "${TMPDIR:-/tmp}/gather-r.XXXXXX") || exit 1
 chmod 711 "$dir"
 mkdir "$dir/bin" "$dir/tmp"
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 141' PIPE
-trap 'exit 143' TERM
-trap 'sweep; after; rm -rf "$dir"' 0
 PATH=$dir/bin:$PATH
 problems=$dir/problems
 export PATH problems dir
 
 before() { :; }
 after() { :; }
+remains() { :; }
+tidy() {
+    after
+}
 
 # exits STATUS COMMAND: does it?
 cat >"$dir/bin/exits" <<'.'
@@ -108,7 +97,7 @@ column State "$1" | sort | uniq -c | awk '{ print $1, $2 }'
 .
 chmod +x "$dir"/bin/*
 
-passed=0 failed=0 skipped=0 number=0 lack='' kernel=''
+lack='' kernel=''
 
 # need COMMAND PACKAGE: sets lack if there is no such command.
 need() {
@@ -123,58 +112,38 @@ recipe() {
         n && !/^    / { on = n = 0 }' "$here/README" >"$2"
 }
 
-# marked: the processes of this test, by their environment.
-marked() {
-    grep -lsFxz "GATHER_REMOTE=$dir/$number" /proc/[0-9]*/environ |
-        tr -cd '0-9\n'
-}
-
-# sweep: kills them.
-sweep() {
-    for pid in $(marked); do
-        kill -s KILL "$pid"
-    done 2>/dev/null
-}
-
 # leftovers: shows what is left after 5 seconds.
 leftovers() {
-    n=0
-    while [ $((n += 1)) -le 50 ]; do
-        [ -n "$(marked; ls -A "$dir/tmp")" ] || return
+    tries=0
+    while [ $((tries += 1)) -le 50 ]; do
+        [ -n "$(marked; remains; ls -A "$dir/tmp")" ] || return
         sleep 0.1
     done
-    for pid in $(marked); do
-        echo "# left behind: $pid $(tr '\0' ' ' <"/proc/$pid/cmdline")"
-    done 2>/dev/null
+    left 0
+    remains | sed 's/^/# session: /'
     find "$dir/tmp" ! -path "$dir/tmp" | sed 's/^/# file: /'
 }
 
 # try NAME: runs the test on standard input.
 try() {
     script=$(cat)
-    # shellcheck disable=SC2254 # it is a pattern
-    case $1 in
-    *$pattern*) ;;
-    *) return ;;
-    esac
-    number=$((number + 1))
+    wanted "$1" || return 0
     if [ -n "$kernel" ] || [ -n "$lack" ] && [ -z "${CI-}" ]; then
-        skipped=$((skipped + 1))
-        echo "ok $number - $1 # SKIP no ${kernel:-$lack}"
+        skip "$1" "${kernel:-$lack}"
         return
     elif [ -n "$lack" ]; then
-        failed=$((failed + 1))
-        printf '%s\n' "not ok $number - $1" "# there is no $lack"
+        result "$1" "there is no $lack"
         return
     fi
+    mark=$dir/$number
     printf '%s\n' "$prelude" "$script" >"$dir/script"
     : >"$problems"
     mkdir "$dir/work"
     before
     (
         cd "$dir/work" || exit
-        TMPDIR=$dir/tmp GATHER_REMOTE=$dir/$number
-        export TMPDIR GATHER_REMOTE
+        TMPDIR=$dir/tmp GATHER_TEST=$mark
+        export TMPDIR GATHER_TEST
         exec timeout -k 5 "$DEADLINE" sh -eux "$dir/script"
     ) >"$dir/output" 2>"$dir/trace" </dev/null &
     wait $!
@@ -190,27 +159,13 @@ try() {
     after
     rm -rf "$dir/tmp"
     mkdir "$dir/tmp"
-    if [ -z "$bad" ]; then
-        passed=$((passed + 1))
-        printf '%s\n' "ok $number - $1"
-    else
-        failed=$((failed + 1))
-        printf '%s\n' "not ok $number - $1" "$bad"
+    result "$1" "$bad"
+    [ -z "$bad" ] || {
         tail -n 40 "$dir/trace" | cut -c 1-300 | sed 's/^/# trace: /'
         for file in "$dir"/work/err*; do
             [ ! -s "$file" ] || sed "s/^/# ${file##*/}: /;20q" "$file"
         done
-    fi
+    }
     [ ! -f "$dir/work/notes" ] || sed 's/^/# /' "$dir/work/notes"
     rm -rf "$dir/work"
-}
-
-# finish: the end of a suite.
-finish() {
-    echo "1..$number"
-    echo "# $(($(date +%s) - began)) s"
-    printf '%s' "$passed passed, $failed failed"
-    [ "$skipped" -eq 0 ] || printf '%s' ", $skipped skipped"
-    echo
-    [ "$failed" -eq 0 ]
 }
