@@ -16,17 +16,10 @@
 # Output is TAP, one test; the last line is `N passed, N failed`; the exit
 # status is 0 if none failed.
 
-LC_ALL=C
-export LC_ALL
-here=$(cd "$(dirname "$0")/.." && pwd) || exit 1
+# shellcheck source=tests/tap.sh
+. "$(dirname "$0")/tap.sh"
 : "${LIMIT:=95}"
 [ $# -gt 0 ] || set -- test.sh
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' 0
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 143' TERM
-
 cd "$dir" || exit 1
 cp "$here"/*.c "$here"/*.h .
 for f in main server client signals; do

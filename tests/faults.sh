@@ -32,38 +32,27 @@
 # line is `N passed, N failed`, then `, N skipped` if some were; the exit
 # status is 0 if none failed.
 
-LC_ALL=C
-export LC_ALL
-unset GATHER_ITEM GATHER_WHICH GATHER_TOKEN CDPATH ENV
-unset INJECT INJECT_NOISE INJECT_LOG LD_PRELOAD
-umask 022
-
-rounds=${1:-200}
-pattern=${2-}
-: "${SEED:=$(date +%s)}" "${DEADLINE:=20}" "${CC:=cc}"
-here=$(cd "$(dirname "$0")/.." && pwd) || exit 1
-: "${GATHER:=$here/gather}"
-if [ ! -x "$GATHER" ] || [ -d "$GATHER" ]; then
-    echo "Bail out! There is no $GATHER: say make first."
-    exit 1
-fi
-if [ ! -r /proc/$$/task/$$/children ] || ! command -v "$CC" >/dev/null; then
-    echo '1..0 # SKIP no children in /proc, or no compiler'
-    exit 0
-fi
-
 if [ -z "$FAULTS_MOUNTS" ] && unshare -m true 2>/dev/null; then
     FAULTS_MOUNTS=private # what is mounted here goes with this process
     export FAULTS_MOUNTS
     exec unshare -m sh "$0" "$@"
 fi
-dir=${TMPDIR:-/tmp}/gather-faults.$$
-mkdir "$dir" "$dir/work" "$dir/bin" || exit 1
-dir=$(cd "$dir" && pwd)
-trap 'cd /; rm -rf "$dir"' 0
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 143' TERM
+# shellcheck source=tests/tap.sh
+. "$(dirname "$0")/tap.sh"
+unset INJECT INJECT_NOISE INJECT_LOG LD_PRELOAD
+umask 022
+
+rounds=${1:-200}
+pattern=${2-}
+tested
+: "${SEED:=$(date +%s)}" "${DEADLINE:=20}" "${CC:=cc}"
+if [ ! -r /proc/$$/task/$$/children ] || ! command -v "$CC" >/dev/null; then
+    echo '1..0 # SKIP no children in /proc, or no compiler'
+    exit 0
+fi
+
+mkdir "$dir/work" "$dir/bin" || exit 1
+chmod 755 "$dir"
 cp "$GATHER" "$dir/bin/gather" # others than root shall reach it
 "$CC" -std=c99 -o "$dir/bin/reap" "$here/tests/reap.c" &&
     "$CC" -std=c99 -shared -fPIC -o "$dir/inject.so" "$here/tests/inject.c" \
@@ -71,38 +60,24 @@ cp "$GATHER" "$dir/bin/gather" # others than root shall reach it
 PATH=$dir/bin:$PATH
 export PATH
 cd "$dir/work" || exit 1
-began=$(date +%s)
 echo "# seed $SEED"
 
 # --- The machinery
 
-passed=0 failed=0 skipped=0 number=0 runs=0
+runs=0
 
 # t NAME COMMAND: a test; it is passed if the command says nothing.  If `lack`
 # is set, it is skipped, as there is none of that.
 t() {
     name=$1
     shift
-    # shellcheck disable=SC2254 # it is a pattern
-    case $name in
-    *$pattern*) ;;
-    *) return ;;
-    esac
-    number=$((number + 1))
+    wanted "$name" || return 0
     if [ -n "$lack" ]; then
-        skipped=$((skipped + 1))
-        echo "ok $number - $name # SKIP no $lack"
+        skip "$name" "$lack"
         return
     fi
     "$@" >"$dir/wrong" 2>&1
-    if [ -s "$dir/wrong" ]; then
-        failed=$((failed + 1))
-        echo "not ok $number - $name"
-        sed -n -e '1,40s/^/# /p' "$dir/wrong"
-    else
-        passed=$((passed + 1))
-        echo "ok $number - $name"
-    fi
+    result "$name" "$(sed 40q "$dir/wrong")"
 }
 lack=''
 
@@ -328,9 +303,9 @@ printf '%s\n' 0 1 2 3 >"$dir/list"
 
 # --- The n-th call fails, for every n until the run succeeds
 
-# sweep WHO CALL HOW SCENE...: with plans who:call:1how, who:call:2how, ...
+# every WHO CALL HOW SCENE...: with plans who:call:1how, who:call:2how, ...
 # until two in a row have not come to pass.
-sweep() {
+every() {
     who=$1 call=$2 how=$3
     shift 3
     for scene; do
@@ -352,18 +327,18 @@ noise=$SEED:30 total=0
 for call in fork thread memory open read write recv send connect close \
     fclose wait socket bind listen getsockname setsockopt accept poll pipe \
     rename setrlimit fflush fopen gethostbyname getservbyname; do
-    t "injector: parent, every $call fails once" sweep parent $call '' \
+    t "injector: parent, every $call fails once" every parent $call '' \
         demonstration ordered unordered files retries
 done
 for call in fork memory open read write recv send connect close wait socket \
     setsockopt poll pipe setrlimit gethostbyname; do
-    t "injector: child, every $call fails once" sweep child $call '' \
+    t "injector: child, every $call fails once" every child $call '' \
         demonstration ordered retries
-    t "injector: one child, every $call fails once" sweep child1 $call '' \
+    t "injector: one child, every $call fails once" every child1 $call '' \
         ordered files
 done
 for call in open close dup2 memory setenv execvp; do
-    t "injector: before exec, every $call fails once" sweep fork $call '' \
+    t "injector: before exec, every $call fails once" every fork $call '' \
         ordered retries
 done
 noise=''
@@ -996,9 +971,5 @@ done
 
 # --- The end
 
-echo "1..$number"
-echo "# $runs runs, $(($(date +%s) - began)) s"
-printf '%s' "$passed passed, $failed failed"
-[ "$skipped" -eq 0 ] || printf '%s' ", $skipped skipped"
-echo
-[ "$failed" -eq 0 ]
+echo "# $runs runs"
+finish

@@ -31,24 +31,15 @@
 # directory; the other lines are all that they may write, on standard output
 # or standard error, and they must end with status 0.
 
-LC_ALL=C
-export LC_ALL
-unset GATHER GATHER_ITEM GATHER_WHICH GATHER_TOKEN CDPATH ENV MAKEFLAGS
-unset CC CFLAGS LDFLAGS LDLIBS DESTDIR PREFIX
+# shellcheck source=tests/tap.sh
+. "$(dirname "$0")/tap.sh"
+unset GATHER MAKEFLAGS CC CFLAGS LDFLAGS LDLIBS DESTDIR PREFIX
 umask 022
 
 pattern=${1-}
-here=$(cd "$(dirname "$0")/.." && pwd) || exit 1
 : "${DEADLINE:=200}" "${ZIG:=zig}" "${CI:=}"
 nl='
 '
-dir=${TMPDIR:-/tmp}/gather-portability.$$
-mkdir "$dir" || exit 1
-dir=$(cd "$dir" && pwd)
-trap 'sweep; rm -rf "$dir"' 0
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 143' TERM
 ZIG_GLOBAL_CACHE_DIR=$dir/zig
 ZIG_LOCAL_CACHE_DIR=$dir/zig
 export ZIG_GLOBAL_CACHE_DIR ZIG_LOCAL_CACHE_DIR
@@ -66,6 +57,10 @@ littler='-Wl,--gc-sections -Wl,-z,noseparate-code -Wl,-z,norelro'
 # Calls what the source calls, by the names that it has there.
 # shellcheck disable=SC2034
 plain='-O0 -fno-pie -fno-stack-protector -U_FILE_OFFSET_BITS -U_TIME_BITS'
+
+tidy() {
+    end
+}
 
 # --- What tests use
 
@@ -138,10 +133,10 @@ symbols() {
 
 # --- The machinery
 
-passed=0 failed=0 skipped=0 number=0 test='' dog=''
+test='' dog=''
 
-# sweep: ends the test that runs, with all its descendants, and its dog.
-sweep() {
+# end: ends the test that runs, with all its descendants, and its dog.
+end() {
     ps -A -o pid= -o ppid= | awk -v test="$test" -v dog="$dog" '
         { up[$1] = $2 }
         END {
@@ -165,26 +160,10 @@ verdict() {
     diff want output | sed -n -e 's/^/# /' -e '/^# [<>\\]/p' | sed 40q
 }
 
-# report NAME REASON: the test is passed if there is no reason against it.
-report() {
-    if [ -z "$2" ]; then
-        passed=$((passed + 1))
-        echo "ok $number - $1"
-    else
-        failed=$((failed + 1))
-        echo "not ok $number - $1"
-        echo "$2"
-    fi
-}
-
 # try NAME: runs the test on standard input, which is described above.
 try() {
     script='' out='' lack=''
-    # shellcheck disable=SC2254 # it is a pattern
-    case $1 in
-    *$pattern*) ;;
-    *) return ;;
-    esac
+    wanted "$1" || return 0
     while IFS= read -r line; do
         case $line in
         '@ '*)
@@ -196,13 +175,11 @@ try() {
         *) out=$out$line$nl ;;
         esac
     done
-    number=$((number + 1))
     if [ -n "$lack" ] && [ -n "$CI" ]; then
-        report "$1" "# no $lack"
+        result "$1" "no $lack"
         return
     elif [ -n "$lack" ]; then
-        skipped=$((skipped + 1))
-        echo "ok $number - $1 # SKIP no $lack"
+        skip "$1" "$lack"
         return
     fi
     mkdir "$dir/work" "$dir/work/here"
@@ -214,11 +191,11 @@ try() {
     test=$!
     # The dog gives its output away, lest somebody waits for its sleep.
     dog=none
-    (sleep "$DEADLINE" && sweep) >/dev/null 2>&1 &
+    (sleep "$DEADLINE" && end) >/dev/null 2>&1 &
     dog=$!
     wait "$test"
-    report "$1" "$(verdict $?)"
-    sweep
+    result "$1" "$(verdict $?)"
+    end
     test='' dog=''
     cd "$dir" || exit
     rm -rf "$dir/work"
@@ -596,8 +573,4 @@ $ echo "$(($(data 120) - $(data 20)))" | awk '
 $     $1 <= 0 || $1 > 100 * 256 { print $1, "KiB for 100 connections" }'
 .
 
-echo "1..$number"
-echo "$passed passed, $failed failed$(
-    [ "$skipped" = 0 ] || echo ", $skipped skipped"
-)"
-[ "$failed" = 0 ]
+finish

@@ -18,21 +18,11 @@
 # A terminal is seen in two ways: `screen` is what a user would see now, the
 # file `raw` is every byte that has arrived there.
 
-LC_ALL=C
-export LC_ALL
-unset GATHER_ITEM GATHER_WHICH CDPATH ENV TMUX
-umask 077
-
+# shellcheck source=tests/tap.sh
+. "$(dirname "$0")/tap.sh"
+unset TMUX
 pattern=${1-}
-here=$(cd "$(dirname "$0")" && pwd) || exit 1
-case ${GATHER:=$here/../gather} in
-/*) ;;
-*) GATHER=$(pwd)/$GATHER ;;
-esac
-if [ ! -x "$GATHER" ] || [ -d "$GATHER" ]; then
-    echo "Bail out! There is no $GATHER: say make first."
-    exit 1
-fi
+tested
 if ! command -v tmux >/dev/null 2>&1; then
     echo '1..0 # SKIP there is no tmux'
     echo '0 passed, 0 failed'
@@ -45,13 +35,10 @@ else
     nap=1
 fi
 
-dir=${TMPDIR:-/tmp}/gather-terminal.$$
-mkdir "$dir" "$dir/bin" || exit 1
-dir=$(cd "$dir" && pwd)
-trap 'terminals kill-server; rm -rf "$dir"' 0
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 143' TERM
+tidy() {
+    terminals kill-server
+}
+mkdir "$dir/bin"
 ln -s "$GATHER" "$dir/bin/gather"
 PATH=$dir/bin:$PATH
 export PATH nap
@@ -537,27 +524,19 @@ fi
 
 terminals new-session -d -s keep 'exec cat' # lest the server ends
 terminals kill-session -t t
-passed=0
-failed=0
 
 # try NAME COLUMNS FUNCTION [ARGUMENT ...]
 try() {
-    case $1 in
-    *$pattern*) ;;
-    *) return ;;
-    esac
+    wanted "$1" || return 0
     name=$1
     columns=$2
     shift 2
-    test=$dir/$((passed + failed))
+    test=$dir/$number
     mkdir "$test" && cd "$test" || exit 1
     if terminal "$columns" >"$dir/log" && "$@" >>"$dir/log"; then
-        passed=$((passed + 1))
-        echo "ok $((passed + failed)) - $name"
+        result "$name" ''
     else
-        failed=$((failed + 1))
-        echo "not ok $((passed + failed)) - $name"
-        cat "$dir/log"
+        result "$name" "$(cat "$dir/log"; echo '#')"
     fi
     : >go
     : >stop
@@ -594,6 +573,4 @@ try 'stty tostop: commands say something' 60 tostop
 try 'stty tostop: in the background' 60 tostop_background
 try 'no progress in the background' 60 background
 
-echo "1..$((passed + failed))"
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish
