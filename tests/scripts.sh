@@ -24,8 +24,8 @@
 # `after`, which a suite may define.  It has to succeed before the deadline
 # and write nothing to standard output; lines in the file `notes` are shown.
 # 5 seconds after its end no process of it may be left, no temporary file, and
-# nothing that `remains` prints, if a suite defines it.  The trace is shown when
-# it fails.
+# nothing that `remains` prints, if a suite defines it.  The trace is shown
+# when it fails.
 
 # shellcheck source=tests/tap.sh
 . "$(dirname "$0")/tap.sh"

@@ -1,11 +1,18 @@
 #!/bin/sh
 #
 # ssh.sh - clients started by ssh, through a real sshd with keys, files and a
-# port of its own; nothing listens outside loopback.  scripts.sh says how the
-# tests are run and written; a few seconds.
+# port of its own; nothing listens outside loopback, that of a network of its
+# own if possible.  scripts.sh says how the tests are run and written; a few
+# seconds.
 #
 # Needs sshd and ssh (Debian: openssh-server).
 
+if [ -z "$SSH_NETWORK" ] && unshare -n ip link set lo up 2>/dev/null; then
+    SSH_NETWORK=private # the ports written down here are taken by nobody
+    export SSH_NETWORK
+    # shellcheck disable=SC2016 # for another shell
+    exec unshare -n sh -c 'ip link set lo up; exec sh "$0" "$@"' "$0" "$@"
+fi
 # shellcheck source=tests/scripts.sh
 . "$(dirname "$0")/scripts.sh"
 
