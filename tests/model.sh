@@ -15,12 +15,11 @@
 # many states there are, and what was found.  The last line is `N passed, N
 # failed`; the exit status is 0 if none failed.
 
-LC_ALL=C
-export LC_ALL
-umask 077
+# shellcheck source=tests/tap.sh
+. "$(dirname "$0")/tap.sh"
 pattern=${1-}
 : "${CC:=cc}" "${DEADLINE:=60}"
-model=$(cd "$(dirname "$0")" && pwd)/gather.pml || exit 1
+model=$here/tests/gather.pml
 for tool in spin "$CC" timeout; do
     if ! command -v "$tool" >/dev/null 2>&1; then
         echo "1..0 # SKIP no $tool"
@@ -28,13 +27,7 @@ for tool in spin "$CC" timeout; do
         exit 0
     fi
 done
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' 0
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 143' TERM
 cd "$dir" || exit 1
-passed=0 failed=0
 
 # search OPTION ...: generates, compiles and runs the search; memory at most
 # 2,000 MB.  What it says is in `out`.  Without optimisation: compiling the
@@ -54,21 +47,15 @@ search() {
 
 # verdict GOOD NAME: counts a test, GOOD being yes or not.
 verdict() {
-    if [ "$1" = yes ]; then
-        passed=$((passed + 1))
-        printf ok
-    else
-        failed=$((failed + 1))
-        printf 'not ok'
-    fi
-    echo " $((passed + failed)) - $2 # ${states:-?} states${found:+: $found}"
-    [ "$1" = yes ] || sed 's/^/# /' out
+    bad=''
+    [ "$1" = yes ] || bad=$(echo not so; cat out)
+    result "$2 # ${states:-?} states${found:+: $found}" "$bad"
 }
 
 # A search that is not complete, since time, depth or memory did not suffice,
 # is none.
 holds() {
-    case $1 in *$pattern*) ;; *) return ;; esac
+    wanted "$1" || return 0
     name=$1
     shift
     search "$@"
@@ -82,7 +69,7 @@ holds() {
 
 # breaks NAME WHAT OPTION ...: WHAT is what spin has to find.
 breaks() {
-    case $1 in *$pattern*) ;; *) return ;; esac
+    wanted "$1" || return 0
     name=$1 what=$2
     shift 2
     search "$@"
@@ -153,7 +140,4 @@ breaks 'broken: the end of the list wakes one' "$hang" \
 breaks 'broken: the end of the last item wakes one' "$hang" \
     -DBREAK_BROADCAST -DRETRIES=1
 
-number=$((passed + failed))
-echo "1..$number"
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ] && [ "$number" -gt 0 ]
+finish && [ "$number" -gt 0 ]
