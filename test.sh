@@ -1921,7 +1921,7 @@ gather: 1 complete, 1 failed, 1 killed, 0 timeout, 0 incomplete, 0 unstarted
 
 try '-c -t: the client ends what takes too long' <<'.'
 $ gather -k -p 0 -j 0 ::: 60 0 >out 2>err & p=$(port)
-$ gather -c 127.0.0.1:$p -t 0.2 sleep; echo $?; wait $!; echo $?; sed 1d err
+$ gather -c 127.0.0.1:$p -t $second sleep; echo $?; wait $!; echo $?; sed 1d err
 0
 124
 gather: item 0: timed out
@@ -1929,7 +1929,7 @@ gather: 1 complete, 0 failed, 0 killed, 1 timeout, 0 incomplete, 0 unstarted
 .
 
 try '-t: the server gives up on a client from elsewhere' <<'.'
-$ gather -k -p 0 -j 0 -t 0.2 ::: 60 0 >out 2>err & p=$(port)
+$ gather -k -p 0 -j 0 -t $second ::: 60 0 >out 2>err & p=$(port)
 $ gather -c 127.0.0.1:$p sleep; echo $?; gather -c 127.0.0.1:$p sleep
 $ echo $?; wait $!; echo $?; sed 1d err
 1
