@@ -136,7 +136,8 @@ try 'three hosts: 300 items, whole and in order; who has run which' <<'.'
 serve -j 0 -n 300 -l log >out 2>err &
 gather=$!
 for host in a b c; do
-    from $host sh -c 'echo "$GATHER_WHICH, {}"; sleep 0.01' 2>err.$host &
+    from $host sh -c ': >{}; till test -e 2 # until each host has one
+        echo "$GATHER_WHICH, {}"; sleep 0.01' 2>err.$host &
 done
 wait $gather
 wait
@@ -175,17 +176,22 @@ exits 1 grep . err.a? err.c?
 .
 
 try 'local children and remote clients together' <<'.'
-serve -j 2 -n 60 -l log sh -c 'echo {}; sleep 0.05' >out 2>err &
+script=': >{}; till test -e 3; echo {}; sleep 0.05'
+serve -j 2 -n 60 -l log sh -c "$script" >out 2>err &
 gather=$!
-from a sh -c 'echo {}; sleep 0.05' 2>err.a
-from b sh -c 'echo {}; sleep 0.05' 2>err.b &
-wait $gather
-wait
+from a sh -c "$script" 2>err.a &
+a=$!
+from b sh -c "$script" 2>err.b &
+b=$!
+ended 0 $gather
+ended 0 $a
+ended 0 $b
 seq 0 59 | cmp - out
 test "$(states log)" = '60 complete'
 column Host log | grep -qx :
 column Host log | grep -qx 192.0.2.2
-exits 1 grep . err
+column Host log | grep -qx 192.0.2.3
+exits 1 grep . err err.a err.b
 .
 
 try 'a list that grows: lines of a pipe go to whoever is there' <<'.'
