@@ -12,8 +12,10 @@
  *   -l  the command, not this program, has LD_PRELOAD=library
  *   -n  these of its descriptors do not block
  *
- * This process becomes the parent of orphans below it, and so waits for all
- * of them; prctl() and the lists of children in /proc are Linux's.
+ * This process becomes the parent of orphans below it, and so waits for all of
+ * them.  One that is stopped it continues, as the system does with those whose
+ * parent is none of their session any more, which this one is.  prctl() and
+ * the lists of children in /proc are Linux's.
  */
 #define _GNU_SOURCE /* for prctl() */
 #include <errno.h>
@@ -94,8 +96,10 @@ int main(int argc, char **argv) {
     pid_t main_pid = fork(), pid;
     if (main_pid == 0) become(argv + optind + 1, library, flags, &old);
     for (;;) {
-        while ((pid = waitpid(-1, &st, WNOHANG)) > 0)
-            if (pid == main_pid) {
+        while ((pid = waitpid(-1, &st, WNOHANG | WUNTRACED)) > 0)
+            if (WIFSTOPPED(st)) {
+                if (pid != main_pid) kill(pid, SIGCONT);
+            } else if (pid == main_pid) {
                 status = st;
                 ended = 1;
                 what = "left behind";
