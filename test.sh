@@ -1970,7 +1970,7 @@ try '-c: a server that ends early ends its clients and their commands' <<'.'
 $ gather -p 0 -j 0 ::: a b 2>err & p=$(port)
 $ gather -c 127.0.0.1:$p sh -c ': >b; exec sleep 60' - b & c=$!
 $ till test -e b; gather -c 127.0.0.1:$p false; wait $c; echo $?
-$ sed '1d; s/item [01]/item N/' err
+$ wait; sed '1d; s/item [01]/item N/' err
 1
 gather: item N: exit 1
 gather: 0 complete, 1 failed, 0 killed, 0 timeout, 1 incomplete, 0 unstarted

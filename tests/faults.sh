@@ -136,17 +136,45 @@ cat >"$dir/judge" <<'.'
 function bad(text) { print text }
 function state_of(i) { return (i in state) ? state[i] : "absent" }
 
-# One line of the output; its first part may be the rest of a cut line.
-function take(text, i, head) {
-    if (length(text) > 7) {
-        head = substr(text, 1, length(text) - 7)
-        text = substr(text, length(text) - 6)
-        if (substr(sprintf("%07d", last + 1), 1, length(head)) != head)
-            bad("output: " head text " after " last)
+# Does a text begin with what was cut off: of the item `from`, which goes on
+# with `goes_on`, and of items behind it, of each less than a line?  Leaves the
+# first line of an item in `rest`; or nothing, at the end.
+function heads(text, goes_on, from, end, n, i, head, more) {
+    rest = text
+    i = int(text / lines)
+    if (end ? text == "" : length(text) == 7)
+        return end || (text % lines == 0 && (any || i > from))
+    for (n = end ? 7 : length(text) - 7; n > 0; n--) {
+        head = substr(text, 1, n)
+        more = substr(text, n + 1)
+        if (index(goes_on, head) == 1 && heads(more, "", from, end)) {
+            if (more != "") cut[from] = 1
+            return 1
+        }
+        for (i = any ? 0 : from + 1; i < items; i++)
+            if (index(sprintf("%07d", i * lines), head) == 1) break
+        if (i < items && heads(more, "", i, end)) {
+            if (more != "") cut[i] = 1
+            return 1
+        }
     }
-    if (text !~ /^[0-9][0-9]*$/) {
+    return 0
+}
+
+# A line of the output, or at its end a part of one.
+function take(text, end, i, goes_on) {
+    if (end || length(text) > 7) {
+        goes_on = ""
+        if (at >= 0 && got[at] < lines) goes_on = sprintf("%07d", last + 1)
+        if (text !~ /^[0-9]*$/ || !heads(text, goes_on, at, end)) {
+            bad("output: " text " after " last)
+            return
+        }
+        text = rest
+    }
+    if (text !~ /^[0-9]*$/ || (!end && length(text) != 7)) {
         bad("output: " text " after " last)
-    } else if (length(text) == 7) {
+    } else if (!end) {
         i = int(text / lines)
         if (text % lines == 0) {
             if (i in got) bad("output: item " i " twice")
@@ -194,8 +222,11 @@ BEGIN {
         if (field[10] == "complete" && field[6] != lines * 8)
             bad("ledger: item " field[1] ": " field[6] " bytes")
     }
-    if (mode == "out")
-        while ((getline text < "out") > 0) take(text)
+    if (mode == "out") {
+        for (n = 0; (getline text < "out") > 0; before = text)
+            if (n++) take(before, 0)
+        if (n) take(before, !ended)
+    }
     for (i in cut)
         if (!keep && !any) bad("output: item " i " is cut before " at)
     if (mode == "files")
@@ -263,7 +294,7 @@ judged() {
         cat "$dir/report"
         awk -v items="$items" -v lines="$lines" -v mode="$mode" \
             -v any="$any" -v keep="$keep" -v dead="$dead" \
-            -v pulled="$pulled" \
+            -v pulled="$pulled" -v ended="$(tail -c 1 out | wc -l)" \
             -v status="$status" -v signal="$signal" -f "$dir/judge"
         for part in *.part; do
             [ ! -e "$part" ] || [ -n "$dead" ] || echo "left: $part"
