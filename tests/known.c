@@ -19,11 +19,11 @@
  *   b  burns processor time first           k  ends by a signal, in the middle
  *   d  leaves somebody who holds its output h  hangs, in the middle
  *   f  exits with a status, in the middle   s  is slow
- *   y  fails the first time, without a byte t  ignores TERM
+ *   y  fails the first time, without a byte t  s, and ignores TERM
  *
- * E: when its parent dies it ends.  Without that it stays, whatever it is sent
- * but KILL: to end orphans is gather's duty.  L: some texts are long.  N: they
- * are mere numbers.
+ * E: when its parent, or gather, dies it ends.  Without that it stays,
+ * whatever it is sent but KILL: to end orphans is gather's duty.  L: some
+ * texts are long.  N: they are mere numbers.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -41,6 +41,7 @@
 static uint64_t seed;     /* of the round */
 static uint64_t max;      /* bytes in an item, at most */
 static const char *kinds; /* see above */
+static pid_t gather;      /* the parent, from the file `pid`, or 0 */
 
 /* A number that depends on the round, the item and what it is for. */
 static uint64_t chance(uint64_t which, uint64_t what) {
@@ -117,9 +118,9 @@ static void stay(void) {
     _exit(1);
 }
 
-/* Stays if the parent is no longer that one. */
+/* Stays if the parent is no longer that one, or gather is gone. */
 static void orphan(pid_t parent) {
-    if (getppid() == parent) return;
+    if (getppid() == parent && (gather == 0 || kill(gather, 0) == 0)) return;
     signal(SIGTERM, SIG_IGN);
     stay();
 }
@@ -148,11 +149,14 @@ static void deliver(uint64_t which, uint64_t n, pid_t parent, unsigned ms) {
 /* The command of an item. */
 static int run(const char *text) {
     const char *number = getenv("GATHER_WHICH");
-    char want[8192];
+    char want[8192] = "";
     pid_t parent = getppid();
+    int old = strchr(kinds, 'E') == NULL ? open("pid", O_RDONLY) : -1;
     uint64_t which = number != NULL ? strtoul(number, NULL, 10) : 101;
     int kind = kind_of(which);
     signal(SIGPIPE, SIG_IGN);
+    if (old >= 0 && read(old, want, 20) > 0)
+        gather = (pid_t)strtol(want, NULL, 10);
     if (kind == 't' || (kind == 'h' && chance(which, 10) % 2 == 0))
         signal(SIGTERM, SIG_IGN);
     text_of(which, want);
@@ -169,7 +173,8 @@ static int run(const char *text) {
         sprintf(name, "try.%u", (unsigned)which);
         if (open(name, O_CREAT | O_EXCL, 0666) >= 0) return exit_of(which);
     }
-    unsigned ms = kind == 's' ? (unsigned)(chance(which, 11) % 500) : 0;
+    unsigned ms =
+        kind == 's' || kind == 't' ? (unsigned)(chance(which, 11) % 500) : 0;
     nap(ms), deliver(which, part_of(which), parent, ms);
     if (kind == 'd' && fork() == 0) {
         nap(2000); /* longer than gather waits */

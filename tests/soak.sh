@@ -79,6 +79,7 @@ sweep() {
 trap 'sweep; cd /; rm -rf "$dir"' 0
 trap 'exit 129' HUP
 trap 'exit 130' INT
+trap 'exit 141' PIPE
 trap 'exit 143' TERM
 
 # pick N: a random number below n, in `r`.
@@ -211,7 +212,7 @@ plan() {
     any=0 keep=0 retries=0 limited=0 limit='' delivered='' clients=0
     one_of calm calm rough rough rough
     mood=$word
-    one_of plain plain plain plain server clients demonstration
+    one_of plain plain plain server clients demonstration
     kind=$word
     pick 60
     items=$((r + 1))
@@ -220,7 +221,7 @@ plan() {
     one_of 0 1000 100000 100000 1000000 1000000 10000000 50000000
     max=$word
     [ "$max" != 50000000 ] || items=$((items % 20 + 1))
-    one_of b,d,s,t,y b,d,s,t,y,f,k,h
+    one_of b,d,s,t,y b,d,s,t,y,f,k,hhh
     [ "$mood" = rough ] || word=b,d,s,t,y
     for letter in $(echo "$word" | tr , ' '); do
         pick 3
@@ -242,6 +243,7 @@ plan() {
     if [ "$kind" = clients ] || [ "$kind" = server ]; then
         flags='' # stranger.c does not know long texts
         [ "$max" -le 100000 ] || [ "$guests" = 0 ] || max=100000
+        [ "$mood" = calm ] || guests=$((guests + 2))
         pick 6
         clients=$((r + 1))
         pick $((3 * items))
@@ -460,7 +462,7 @@ visit() {
         word=flood
     elif [ "$mood" = rough ] && [ "$clients" != 0 ] && [ "$r" -lt 20 ]; then
         one_of wanted absent range foreign foreign-end nobody over huge \
-            empty fewer more high shorter longer status bare cut rst rst-end \
+            empty part part part fewer more high shorter longer status bare cut rst rst-end \
             impostor again after-end unasked
         harm=$((harm + 1))
     else
