@@ -85,7 +85,7 @@ trap 'exit 143' TERM
 # pick N: a random number below n, in `r`.
 pick() {
     state=$(((state * 1103515245 + 12345) % 2147483648))
-    r=$((state / 256 * $1 / 8388608))
+    r=$((state * $1 / 2147483648))
 }
 
 # one_of WORD...: one of them, in `word`.
@@ -143,7 +143,7 @@ options() {
     esac
     [ "$retries" = 0 ] || args="$args -r $retries"
     one_of '' 100 '' 100 '' 100 1
-    [ "$mood" = rough ] || [ "$word" != 1 ] || word=''
+    [ "$mood" != calm ] || [ "$word" != 1 ] || word=''
     limit=$word
     case $kinds in
     *h*)
@@ -210,7 +210,7 @@ plan() {
     state=$(echo "$1" | cksum | cut -d ' ' -f 1)
     args='' kinds='' flags='' helpers='' list=n reader=file mode=table
     any=0 keep=0 retries=0 limited=0 limit='' delivered='' clients=0
-    one_of calm calm rough rough rough
+    one_of calm lame lame rough rough rough
     mood=$word
     one_of plain plain plain server clients demonstration
     kind=$word
@@ -222,7 +222,7 @@ plan() {
     max=$word
     [ "$max" != 50000000 ] || items=$((items % 20 + 1))
     one_of b,d,s,t,y b,d,s,t,y,f,k,hhh
-    [ "$mood" = rough ] || word=b,d,s,t,y
+    [ "$mood" != calm ] || word=b,d,s,t,y
     for letter in $(echo "$word" | tr , ' '); do
         pick 3
         [ "$r" != 0 ] || kinds=$kinds$letter
@@ -232,7 +232,7 @@ plan() {
     [ "$mood" = rough ] || hits=$((hits / 4))
     [ "$hits" = 0 ] || kinds=${kinds}sss # time to be hit
     case $kinds in
-    *[dh]*) items=$((items % 10 + 1)) ;; # these take long
+    *[dh]*) items=$((items % 9 + 4)) ;; # these take long
     esac
     pick 4
     [ "$r" != 0 ] || flags=L
@@ -243,7 +243,7 @@ plan() {
     if [ "$kind" = clients ] || [ "$kind" = server ]; then
         flags='' # stranger.c does not know long texts
         [ "$max" -le 100000 ] || [ "$guests" = 0 ] || max=100000
-        [ "$mood" = calm ] || guests=$((guests + 2))
+        [ "$mood" != rough ] || guests=$((guests + 2))
         pick 6
         clients=$((r + 1))
         pick $((3 * items))
@@ -274,6 +274,17 @@ plan() {
     head=$((items * (max / 8 + 1)))
     pick 1000
     head=$((head * r / 1000))
+}
+
+# attackable: the files from which strangers take what they deliver.
+attackable() {
+    [ "$list" != n ] || texts=$(awk -v n="$items" 'BEGIN {
+        while (i < n) print i++ }')
+    i=0
+    for text in $texts; do
+        known make "$1" "$max" $i >"data.$text"
+        i=$((i + 1))
+    done
 }
 
 # --- Before, beside and after the run
@@ -460,10 +471,10 @@ visit() {
     pick 30
     if [ "$r" = 0 ]; then
         word=flood
-    elif [ "$mood" = rough ] && [ "$clients" != 0 ] && [ "$r" -lt 20 ]; then
+    elif [ $inside = 1 ] && [ "$r" -lt 20 ]; then
         one_of wanted absent range foreign foreign-end nobody over huge \
-            empty part part part fewer more high shorter longer status bare cut rst rst-end \
-            impostor again after-end unasked
+            empty part part part fewer more high shorter longer status \
+            bare cut rst rst-end impostor again after-end unasked
         harm=$((harm + 1))
     else
         one_of none wrong near magic number sized garbage half drip silent
@@ -479,6 +490,7 @@ visit() {
 beside() {
     while [ $((hits + guests)) -gt 0 ] && [ ! -s "$dir/status" ]; do
         one_of 10 20 50 100 100 200 500 1000
+        [ "$mode" != table ] || word=20 # it is soon over
         pick "$word"
         pause "$r"
         [ ! -s "$dir/status" ] || return
@@ -694,7 +706,7 @@ judged() {
             echo 'the judge has failed'
             : >"$dir/checked"
         fi
-        [ "$mode" = out ] || [ ! -s out ] || echo 'standard output is not empty'
+        [ "$mode" = out ] || [ ! -s out ] || echo 'there is standard output'
     fi
     sed '/^# /d' "$dir/checked"
     wrong=$((wrong + $(grep -c -v '^# ' "$dir/checked")))
@@ -730,7 +742,16 @@ round() {
     visitors=0 guest='' signals='' harm=0
     plan "$1"
     readers
+    inside=0
+    if [ "$mood" = rough ] && [ "$clients" != 0 ] && [ "$guests" != 0 ]; then
+        inside=1
+        attackable "$1"
+    fi
     start
+    if [ $inside = 1 ] && [ -n "$number" ] && [ "$jobs" = 0 ]; then
+        guests=$((guests - 1))
+        visit # before there is anybody else who could take the first item
+    fi
     [ "$clients" = 0 ] || farms "$1"
     beside
     finish
