@@ -82,10 +82,10 @@ trap 'exit 130' INT
 trap 'exit 141' PIPE
 trap 'exit 143' TERM
 
-# pick N: a random number below n, in `r`.
+# pick N: a random number below n, in `r`.  32 bits are enough for that.
 pick() {
-    state=$(((state * 1103515245 + 12345) % 2147483648))
-    r=$((state * $1 / 2147483648))
+    state=$(((state * 171 + 11213) % 53125))
+    r=$((state * $1 / 53125))
 }
 
 # one_of WORD...: one of them, in `word`.
@@ -207,7 +207,7 @@ source_of() {
 
 # plan SEED: decides.
 plan() {
-    state=$(echo "$1" | cksum | cut -d ' ' -f 1)
+    state=$(echo "$1" | cksum | awk '{ print $1 % 53125 }')
     args='' kinds='' flags='' helpers='' list=n reader=file mode=table
     any=0 keep=0 retries=0 limited=0 limit='' delivered='' clients=0
     one_of calm lame lame rough rough rough
@@ -271,9 +271,8 @@ plan() {
     bind=$word
     [ "$kind" = server ] && bind='-b 127.0.0.1'
     [ "$kind" = server ] || [ "$kind" = clients ] || bind=''
-    head=$((items * (max / 8 + 1)))
     pick 1000
-    head=$((head * r / 1000))
+    head=$((r * (1 + items * (max / 8 + 1) / 1000)))
 }
 
 # attackable: the files from which strangers take what they deliver.
@@ -604,7 +603,7 @@ BEGIN {
         if (s == "complete") {
             if (f[6] != size[w] || f[7] != 0 || f[8] != 0)
                 bad("ledger: item " w ": " size[w] " bytes, not " text)
-            if (wants[w] != s && w != delivered)
+            if (wants[w] != s && w != delivered && !inside)
                 bad("item " w " is complete, and should be " wants[w])
             continue
         }
@@ -692,8 +691,8 @@ judged() {
         -v status="$status" -v harm=$harm -v signals="$signals" \
         -v right="$right" -v keep="$keep" -v retries="$retries" \
         -v limited=$limited -v delivered="${delivered:-none}" \
-        -v piped=$piped -v reader="$reader" -v how_file="$dir/how" \
-        -f "$dir/judge" >"$dir/verdict"
+        -v inside=$inside -v piped=$piped -v reader="$reader" \
+        -v how_file="$dir/how" -f "$dir/judge" >"$dir/verdict"
     sed '/^=$/,$d' "$dir/verdict"
     if [ "$mode" != table ]; then
         name=out
@@ -711,7 +710,7 @@ judged() {
     sed '/^# /d' "$dir/checked"
     wrong=$((wrong + $(grep -c -v '^# ' "$dir/checked")))
     more=$(sed -n 's/^# \([0-9]*\).*/\1/p' "$dir/checked")
-    bytes=$((bytes + ${more:-0}))
+    kbytes=$((kbytes + ${more:-0} / 1000))
 }
 
 # evidence: what a round that is wrong leaves.
@@ -770,7 +769,7 @@ round() {
 }
 
 token=$(od -An -N16 -tx1 /dev/urandom | tr -cd 0-9a-f)
-count=0 passed=0 failed=0 all_items=0 bytes=0 kills=0 strangers=0
+count=0 passed=0 failed=0 all_items=0 kbytes=0 kills=0 strangers=0
 wrong=0 hangs=0 leftovers=0
 began=$(date +%s)
 echo "# seed $seed"
@@ -779,7 +778,7 @@ while
     [ $(($(date +%s) - began)) -lt "$seconds" ]
 do :; done
 echo "1..$count"
-printf '# soak: %s' "$count rounds, $all_items items, $((bytes / 1000000)) MB"
+printf '# soak: %s' "$count rounds, $all_items items, $((kbytes / 1000)) MB"
 printf ', %s' "$kills kills, $strangers strangers, $wrong wrong bytes" \
     "$hangs hangs, $leftovers leftovers"
 echo
