@@ -67,6 +67,8 @@ static void become(char **argv, const char *library, const char *flags,
     for (; *flags != '\0'; flags++)
         fcntl(
             *flags - '0', F_SETFL, fcntl(*flags - '0', F_GETFL) | O_NONBLOCK);
+    signal(SIGINT, SIG_DFL); /* a shell's background ignores these two */
+    signal(SIGQUIT, SIG_DFL);
     sigprocmask(SIG_SETMASK, mask, NULL);
     execvp(argv[0], argv);
     perror(argv[0]);

@@ -595,6 +595,9 @@ BEGIN {
         w = f[1]
         s = f[10]
         if (w in state) bad("ledger: item " w " twice")
+        if (mode == "out" && !any && lines && w + 0 < last)
+            bad("ledger: item " w " behind item " last)
+        last = w + 0
         if (!(w in size)) bad("ledger: there is no item " w)
         if (!(s in kind)) kind[s] = 0
         kind[s]++
@@ -688,7 +691,7 @@ judged() {
     rm -f "$dir/how"
     [ -e log ] || : >log
     awk -v want="$dir/want" -v mode="$mode" -v items="$items" \
-        -v status="$status" -v harm=$harm -v signals="$signals" \
+        -v any="$any" -v status="$status" -v harm=$harm -v signals="$signals" \
         -v right="$right" -v keep="$keep" -v retries="$retries" \
         -v limited=$limited -v delivered="${delivered:-none}" \
         -v inside=$inside -v piped=$piped -v reader="$reader" \
