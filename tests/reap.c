@@ -2,10 +2,10 @@
  * reap.c - runs a command and sees to it that it ends, with all it started.
  *
  *     cc -std=c99 -o reap tests/reap.c
- *     ./reap [-l library] [-n 012] [-s seconds] report command [argument ...]
+ *     ./reap [-a after] [-l library] [-n 012] [-s seconds] report command...
  *
  * The command has so many seconds (20).  Then whatever it has started, in
- * whichever session and below whichever parent, has 3 seconds more to end.
+ * whichever session and below whichever parent, has some more to end (3).
  * What does not is killed, and named in the file `report`, which is else
  * empty.  Exits with the command's status, or 128 + n if signal n ended it.
  *
@@ -27,8 +27,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-#define AFTER 3.0 /* seconds for what is left behind */
 
 static double now(void) {
     struct timespec t;
@@ -71,6 +69,8 @@ static void become(char **argv, const char *library, const char *flags,
     for (; *flags != '\0'; flags++)
         fcntl(
             *flags - '0', F_SETFL, fcntl(*flags - '0', F_GETFL) | O_NONBLOCK);
+    signal(SIGINT, SIG_DFL); /* a shell's background ignores these two */
+    signal(SIGQUIT, SIG_DFL);
     sigprocmask(SIG_SETMASK, mask, NULL);
     execvp(argv[0], argv);
     perror(argv[0]);
@@ -79,14 +79,15 @@ static void become(char **argv, const char *library, const char *flags,
 
 int main(int argc, char **argv) {
     const char *library = NULL, *flags = "", *what = "no end";
-    double by = 20;
+    double by = 20, after = 3;
     int opt, status = 0, st, ended = 0;
     sigset_t chld, old;
     struct timespec t = {0, 100000000};
-    while ((opt = getopt(argc, argv, "+l:n:s:")) != -1)
+    while ((opt = getopt(argc, argv, "+a:l:n:s:")) != -1)
         if (opt == 'l') library = optarg;
         else if (opt == 'n') flags = optarg;
         else if (opt == 's') by = atof(optarg);
+        else if (opt == 'a') after = atof(optarg);
     FILE *report = argc - optind > 1 ? fopen(argv[optind], "we") : NULL;
     if (report == NULL || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0) return 99;
     sigemptyset(&chld);
@@ -103,12 +104,12 @@ int main(int argc, char **argv) {
                 status = st;
                 ended = 1;
                 what = "left behind";
-                by = now() + AFTER;
+                by = now() + after;
             }
         if (pid < 0 && errno == ECHILD) break;
         if (now() >= by) {
             kill_below(report, what, getpid());
-            by = now() + AFTER; /* they take a moment to die */
+            by = now() + after; /* they take a moment to die */
         }
         sigtimedwait(&chld, NULL, &t);
     }

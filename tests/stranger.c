@@ -314,6 +314,14 @@ static void empty(void) { /* a data message without data */
     until_closed(fd);
 }
 
+static void part(void) { /* half of the data, and an end that counts all */
+    uint32_t m[16];
+    int fd = enter(NONE);
+    lie(fd, item, (uint32_t)(length / 2));
+    push(fd, m, end(m, 0, length, 12));
+    until_closed(fd);
+}
+
 static void fewer(void) { /* an end that counts fewer bytes than came */
     int fd = enter(NONE);
     misreport(fd, 0, length - 1, 12);
@@ -434,10 +442,10 @@ static const struct {
     {"wanted", wanted, NULL}, {"absent", absent, NULL}, {"range", range, NULL},
     {"foreign", foreign, NULL}, {"foreign-end", foreign_end, NULL},
     {"nobody", nobody, NULL}, {"over", over, NULL}, {"huge", huge, NULL},
-    {"empty", empty, NULL}, {"fewer", fewer, NULL}, {"more", more, NULL},
-    {"high", high, NULL}, {"shorter", shorter, NULL}, {"longer", longer, NULL},
-    {"status", status, NULL}, {"bare", bare, NULL}, {"cut", cut, NULL},
-    {"rst", rst, NULL}, {"rst-end", rst_end, NULL},
+    {"empty", empty, NULL}, {"part", part, NULL}, {"fewer", fewer, NULL},
+    {"more", more, NULL}, {"high", high, NULL}, {"shorter", shorter, NULL},
+    {"longer", longer, NULL}, {"status", status, NULL}, {"bare", bare, NULL},
+    {"cut", cut, NULL}, {"rst", rst, NULL}, {"rst-end", rst_end, NULL},
     {"impostor", impostor, NULL}, {"again", again, NULL},
     {"after-end", after_end, NULL}, {"unasked", unasked, NULL}};
 

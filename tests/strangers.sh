@@ -189,6 +189,7 @@ within nobody 'data for the number that means none' incomplete
 within over 'a message of one byte more than the limit' incomplete
 within huge 'a message of 4 GiB less one byte' incomplete
 within empty 'a data message of size 0' incomplete
+within part 'an end behind half of the data' incomplete
 within fewer 'an end that counts a byte less' incomplete
 within more 'an end that counts a byte more' incomplete
 within high 'an end that counts 4 GiB more' incomplete
