@@ -1,16 +1,14 @@
 /*
- * signals.c - handlers, the self-pipe, signal masks, and who is alive.
+ * signals.c - handlers, the self-pipe, signal masks, and who is alive.  For
+ * the main thread, except for signals_wake() and child_pid().
  *
- * A handler keeps the signal and writes a record {-1, 0} into the self-pipe.
- * Every child makes a pipe of its own.
- *
- * A command leads a session of its own, which the parent has to know in case
- * the child that would have ended it is killed.  So commands announce
- * themselves in the parent's pipe: {child, group} before the exec, {child, 0}
- * when it is over.  One that finds its child dead after that does not start:
- * when all children have been reaped, whoever has to be ended is in the pipe.
- *
- * For the main thread, except for signals_wake() and child_pid().
+ * A handler keeps the signal and writes a record {-1, 0} into the self-pipe;
+ * every child makes one of its own.  A command leads a session of its own,
+ * which the parent has to know in case the child that would have ended it is
+ * killed.  So commands announce themselves in the parent's pipe: {child,
+ * group} before the exec, {child, 0} when it is over.  One that finds its
+ * child dead after that does not start: when all children have been reaped,
+ * whoever has to be ended is in the pipe.
  */
 #include "protocol.h"
 #include <sys/wait.h>
@@ -23,8 +21,9 @@ struct kid {
 
 int children; /* forked and not reaped yet */
 static const int caught[] = {SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, 0};
-static volatile sig_atomic_t got; /* the latest but SIGCHLD, or 0 */
-static int self[2];               /* this process's pipe; neither end blocks */
+static volatile sig_atomic_t got;      /* the latest but SIGCHLD, or 0 */
+static volatile sig_atomic_t news = 1; /* SIGCHLD came since child_reap() */
+static int self[2];      /* this process's pipe; neither end blocks */
 static int up = -1;      /* in a child: the writing end of the parent's */
 static int number;       /* in a child: which one it is */
 static struct kid *kids; /* by number */
@@ -37,12 +36,19 @@ static int tell(pid_t group) {
     return writen(up, record, n) == n ? 0 : -1;
 }
 
-static void handler(int sig) {
-    int error = errno, record[2] = {-1, 0};
-    if (sig != SIGCHLD && sig != 0) got = sig;
-    if (got != 0) shutdown(c, SHUT_RDWR); /* a server has none */
+/* Makes poll() return in the main thread; for any thread. */
+void signals_wake(void) {
+    int record[2] = {-1, 0};
     ssize_t r = write(self[1], record, sizeof(record));
     (void)r; /* a full pipe wakes its reader just as well */
+}
+
+static void handler(int sig) {
+    int error = errno;
+    if (sig == SIGCHLD) news = 1;
+    else got = sig;
+    if (got != 0) shutdown(c, SHUT_RDWR); /* a server has none */
+    signals_wake();
     errno = error;
 }
 
@@ -67,9 +73,8 @@ static int open_self(void) {
     return 0;
 }
 
-/* Puts this process in a known state: nothing blocked, a broken pipe no more
- * than an error, `caught` handled unless ignored.  Returns 0, or -1 with errno
- * set. */
+/* Puts this process in a known state: nothing blocked, a broken pipe a mere
+ * error, `caught` handled unless ignored.  Returns 0, or -1 with errno set. */
 int signals_init(void) {
     sigset_t none;
     if (open_self() < 0) return -1;
@@ -80,9 +85,8 @@ int signals_init(void) {
     return sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* The descriptor to poll; what makes that return, from any thread. */
+/* The descriptor to poll. */
 int signals_fd(void) { return self[0]; }
-void signals_wake(void) { handler(0); }
 
 /* Kills the command of a child that is dead: nobody else knows of it. */
 static void orphan(struct kid *kid) {
@@ -147,11 +151,15 @@ int child_fork(void) {
 pid_t child_pid(uint32_t k) { return k < (uint32_t)forked ? kids[k].pid : 0; }
 
 /* Collects a child that ended.  Returns its number, and its *status; or -1.
- * One that was stopped is continued: it would keep its item for ever. */
+ * One that was stopped is continued: it would keep its item for ever.  Asks
+ * only with cause: the system looks at all children to say that none ended. */
 int child_reap(int *status) {
     static int k; /* the last found: they die in about the same order */
     pid_t pid;
-    while ((pid = waitpid(-1, status, WNOHANG | WUNTRACED)) > 0) {
+    while (news) {
+        news = 0; /* first, lest one is missed that comes meanwhile */
+        if ((pid = waitpid(-1, status, WNOHANG | WUNTRACED)) <= 0) break;
+        news = 1;
         int n = forked;
         while (n > 0 && kids[k = (k + 1) % forked].pid != pid) n--;
         if (n == 0) continue; /* it is older than this program */
