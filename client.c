@@ -33,8 +33,7 @@ static int dial(uint32_t child) {
         if (error == EINPROGRESS) error = ready(c, POLLOUT, by) ? 0 : errno;
         if (error == 0) getsockopt(c, SOL_SOCKET, SO_ERROR, &error, &n);
         if (error == 0) return 0;
-        close(c);
-        c = -1;
+        close(c), c = -1;
         double retry = now() + pause / 1e3;
         if (child < NONE || retry >= by || ready(signals_fd(), POLLIN, retry))
             break;
@@ -45,8 +44,7 @@ static int dial(uint32_t child) {
 }
 
 /* Sends n bytes that ask for an item.  Returns 1, with the number in `which`
- * and its text in *text, the caller's; 0 for goodbye; -1 if the server is
- * gone. */
+ * and its text in *text, the caller's; 0: goodbye; -1: the server is gone. */
 static int ask(const void *request, size_t n, char **text) {
     uint32_t m[2];
     *text = NULL;
@@ -63,9 +61,8 @@ static int ask(const void *request, size_t n, char **text) {
 }
 
 /* The life of a client: connects to the server as `child` (see opening), gives
- * items to the cursor until goodbye.  Returns 0 then: the server has
- * everything; 2 if there were none; 1 if the connection was lost; -1 as
- * dial(). */
+ * items to the cursor until goodbye.  Returns 0 then: the server has it all; 2
+ * if there were none; 1 if the connection was lost; -1 as dial(). */
 int client(const unsigned char *token, uint32_t child, cursor *f, void *arg) {
     uint32_t m[7]; /* magic, token, header; later an end */
     char *text;
@@ -98,9 +95,7 @@ int xclient(const void *data, size_t bytes) {
         uint32_t n = bytes < DATA_MAX ? (uint32_t)bytes : DATA_MAX;
         header(m, which, n);
         if (sendn(c, m, HEADER) < HEADER || sendn(c, p, n) < n) return -1;
-        size += n;
-        p += n;
-        bytes -= n;
+        size += n, p += n, bytes -= n;
     }
     return 0;
 }
@@ -123,12 +118,12 @@ char *substitute(const char *string, const char *text) {
 
 /* A program that runs for an item. */
 struct process {
-    pid_t pid;     /* also its session and its process group */
-    int out;       /* its output, not blocking; -1 after the end */
-    int exited;    /* it has been collected, */
-    int status;    /* with this status */
-    double due;    /* when (of now()) its time is up, 0 for never */
-    double silent; /* since when (of now()) nothing has happened */
+    pid_t pid;          /* also its session and its process group */
+    int out;            /* its output, not blocking; -1 after the end */
+    int exited, status; /* it has been collected, with this status */
+    double due;         /* when (of now()) its time is up, 0 for never */
+    double silent;      /* since when (of now()) nothing has happened */
+    int coarse;         /* naps take too long here */
 };
 
 /* Becomes the command, or returns with errno set. */
@@ -160,8 +155,7 @@ static int start(struct process *p, struct command *cmd, const char *text) {
         writen(fds[3], &error, sizeof(error));
         _exit(127);
     }
-    close(fds[1]);
-    close(fds[3]);
+    close(fds[1]), close(fds[3]);
     if (error == 0 && readn(fds[2], &error, sizeof(error), 0) > 0) {
         while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR) continue;
         command_over();
@@ -170,7 +164,7 @@ static int start(struct process *p, struct command *cmd, const char *text) {
     if (error != 0) close(fds[0]);
     p->out = fds[0];
     fcntl(p->out, F_SETFL, O_NONBLOCK);
-    widen(p->out);
+    widen(p->out); /* not more: a user may have 64 MiB of pipes */
     return error;
 }
 
@@ -185,8 +179,7 @@ static void collect(struct process *p, int flags) {
 
 /* Ends the process and its group: TERM, and later KILL for what is left. */
 static void end(struct process *p) {
-    kill(-p->pid, SIGTERM);
-    kill(-p->pid, SIGCONT);
+    kill(-p->pid, SIGTERM), kill(-p->pid, SIGCONT);
     for (double by = now() + GRACE; kill(-p->pid, 0) == 0 && now() < by;) {
         poll(NULL, 0, 10); /* nothing tells when a group is gone */
         collect(p, WNOHANG);
@@ -199,10 +192,10 @@ enum verdict { GO_ON, OVER, LATE, LOST };
 
 /* Moves what the process has written, or sleeps until something happens.  The
  * deadline moves along while the server, held up or out of memory, takes none.
- */
+ * A program that pours is left alone for a moment, as each wake-up is dear. */
 static enum verdict step(struct process *p) {
     static uint32_t piece[2 + PIECE / 4]; /* a message, for one write */
-    static const struct timespec nap = {.tv_nsec = 200000};
+    static const struct timespec nap = {.tv_nsec = 1}; /* the shortest */
     char *data = (char *)(piece + 2);
     double t = now(), by = p->due;
     size_t full = 0;
@@ -210,8 +203,10 @@ static enum verdict step(struct process *p) {
     ssize_t n = p->out < 0 ? -1 : read(p->out, data, PIECE);
     while (n > 0) {
         full += (size_t)n;
-        if (n < 4096 || full > PIECE / 2 || nanosleep(&nap, NULL) < 0) break;
-        n = read(p->out, data + full, PIECE - full); /* it pours */
+        if (n < 4096 || full > PIECE / 2 || p->coarse) break;
+        nanosleep(&nap, NULL);
+        p->coarse = now() - t > 5e-3; /* 50 us on Linux, a tick elsewhere */
+        n = read(p->out, data + full, PIECE - full);
     }
     if (full > 0) {
         header(piece, which, full);
@@ -232,9 +227,8 @@ static enum verdict step(struct process *p) {
     return GO_ON;
 }
 
-/* A cursor: runs a program and delivers what it writes, until it and its
- * output have ended; if some descendant keeps that open, until GRACE of
- * silence. */
+/* A cursor: runs a program and delivers what it writes, until both have ended;
+ * or GRACE of silence, if some descendant keeps the output open. */
 int command(uint32_t item, const char *text, void *arg) {
     struct command *cmd = arg;
     struct process p = {0};
