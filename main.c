@@ -36,7 +36,7 @@ static struct {
     char **items;            /* those after :::, or NULL */
     struct command cmd;      /* argv is NULL if there is none */
     uint32_t client;         /* -c: who it is in its opening */
-    char text[ITEM_MAX];     /* the latest of them */
+    char text[ITEM_MAX + 1]; /* the latest of them */
     FILE *ledger;            /* or NULL */
     struct item *rows;       /* the demonstration's items, with their data */
     unsigned count[6];       /* items that ended so */
@@ -183,6 +183,7 @@ static void command_line(int argc, char **argv) {
         usage("no {} in -o ", run.files);
     run.keep = o.cmd.argv == NULL;
     run.ready = run.keep || o.arg['n'] != NULL || o.items != NULL;
+    run.prompt = run.ready;
     run.listed = run.ready && o.cursors == 0;
     if (run.ready && o.cursors < (uint64_t)run.jobs) run.jobs = (int)o.cursors;
 }
@@ -206,7 +207,7 @@ static long read_text(const char **bad) {
     return *bad != NULL ? -1 : n;
 }
 
-/* The list: see run.next. */
+/* The list: see run.next.  An item may have room for its text already. */
 static int next(struct item *item) {
     const char *bad = NULL, *text = o.text;
     long n = -1;
@@ -217,12 +218,14 @@ static int next(struct item *item) {
         n = (long)strlen(text = o.items[run.given]);
     if (n > (long)ITEM_MAX) bad = "it is longer than 1 MiB";
     if (n >= 0 && run.given == NONE) bad = "there are too many";
-    if (n >= 0 && !bad && !(item->text = calloc((size_t)n + 1, 1)))
+    if (n >= 0 && !bad && !item->text &&
+        !(item->text = calloc((size_t)n + 1, 1)))
         bad = strerror(errno);
     if (bad != NULL)
         say("fatal: unable to take item %u: %s", (unsigned)run.given, bad);
-    if (n < 0 || bad != NULL || !item->text) return bad != NULL ? -1 : 0;
-    memcpy(item->text, text, item->length = (size_t)n);
+    if (n < 0 || bad != NULL) return bad != NULL ? -1 : 0;
+    memmove(item->text, text, item->length = (size_t)n);
+    item->text[n] = '\0';
     return 1;
 }
 
@@ -317,14 +320,13 @@ static void tick(const struct run *r, const struct item *turn) {
     char line[256], wait[40] = "";
     double t = now(), rate = (double)(r->bytes - before) / 1e6 / (t - last);
     if (t - last < 0.1 || tcgetpgrp(2) != getpgrp()) return;
-    before = r->bytes;
-    last = t;
+    before = r->bytes, last = t;
     if (turn) sprintf(wait, ", waiting for item %u", (unsigned)turn->which);
     snprintf(line, sizeof(line),
         "\033[?7l%u/%u%s items, %.1f MB, %.1f MB/s%s\033[K\033[?7h\r",
         o.count[COMPLETE], (unsigned)(r->ready ? o.cursors : r->given),
         r->ready || r->listed ? "" : "+", (double)r->bytes / 1e6, rate,
-        r->writing ? ", standard output is slow" : wait);
+        ready(1, POLLOUT, now()) ? wait : ", standard output is slow");
     writen(2, line, strlen(line));
 }
 
@@ -359,12 +361,10 @@ static void table(double took) {
 
 /* Accounts for items not reached, as far as known, and says how it went. */
 static void summary(void) {
-    struct item item = {0};
-    int known = run.ready || lseek(0, 0, SEEK_CUR) >= 0;
-    while (!run.listed && !run.reading && known && next(&item) > 0) {
+    struct item item = {.text = o.text}; /* memory may be short */
+    while (!run.listed && run.prompt && next(&item) > 0) {
         item.which = run.given++;
         done(&item);
-        free(item.text);
     }
     char line[200] = "";
     for (int i = 0; i < 6; i++)
@@ -409,6 +409,7 @@ static void open_files(void) {
     const char *list = o.arg['a'];
     if (list && strcmp(list, "-") != 0 && !freopen(list, "r", stdin))
         fatal("open ", list, strerror(errno));
+    run.prompt |= lseek(0, 0, SEEK_CUR) >= 0;
     if (o.arg['l'] != NULL) {
         if ((o.ledger = fopen(o.arg['l'], "w")) == NULL)
             fatal("create ", o.arg['l'], strerror(errno));

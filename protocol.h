@@ -90,7 +90,7 @@ struct run {
     int remote;                 /* clients of others may come, too, and may */
     double seconds;             /* take so long for an item, 0 for any time */
     int limit;                  /* connections at once; 0: jobs and a few */
-    int ready;                  /* next() never waits for anybody */
+    int ready, prompt;          /* next() takes no time; waits for nobody */
     int keep;                   /* items end in memory, in item->data */
     int unordered;              /* output as items complete */
     int keep_going;             /* a failed item does not end the run */
@@ -104,11 +104,11 @@ struct run {
     void (*done)(struct item *item);
     /* Called often, or NULL; turn is the item whose turn it is. */
     void (*tick)(const struct run *run, const struct item *turn);
-    int failed, signal;   /* results: it failed, and said so; by a signal */
-    int aborted, listed;  /* the run was ended early; the list is at its end */
-    int writing, reading; /* a write to stdout, a next() is under way */
-    uint32_t given;       /* items taken from the list */
-    uint64_t bytes;       /* received */
+    int failed, signal;  /* results: it failed, and said so; by a signal */
+    int aborted, listed; /* the run was ended early; the list is at its end */
+    int reading;         /* a next() is under way */
+    uint32_t given;      /* items taken from the list */
+    uint64_t bytes;      /* received */
 };
 
 struct command {    /* what the cursor command() wants as its arg */
@@ -156,8 +156,7 @@ static inline int until(double by) {
 }
 
 /* Waits until fd is ready, or `by` (of now(), 0 for never); POLLIN | POLLOUT:
- * to be written, with nothing to read.  Returns 1; 0 if not, with errno set.
- */
+ * to be written, with nothing to read.  Returns 1, or 0 with errno set. */
 static inline int ready(int fd, short events, double by) {
     struct pollfd p = {.fd = fd, .events = events};
     int n;

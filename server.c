@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 
 #define BLOCK (1u << 17) /* bytes moved at a time, at most */
+#define STACK (1u << 17) /* bytes for a thread; the usual, if too few */
 #define WARNINGS 8       /* so many strangers are worth one each */
 #define TICK 0.1         /* seconds between looks at the progress, at most */
 struct conn {
@@ -45,7 +46,7 @@ static struct {
     struct item *items;     /* all that are open: from the list, not over */
     struct item **tail;     /* where the next one goes */
     uint32_t open;          /* how many there are */
-    int waiting;            /* how many wait for a client */
+    int waiting, promised;  /* how many wait for a client; for one only */
     int ordered;            /* turns go by the list, not by who is first */
     int told, over;    /* it was said that nobody is there; server() is over */
     struct item *turn; /* may write to stdout */
@@ -116,8 +117,7 @@ int server_open(const char *port) {
 /* Ends the run early, by a signal or 0: clients without connection give up. */
 static void abort_run(int sig) {
     if (run->aborted) return;
-    run->aborted = 1;
-    run->signal = sig;
+    run->aborted = 1, run->signal = sig;
     for (struct conn *cn = q.conns; cn != NULL; cn = cn->next)
         shutdown(cn->fd, SHUT_RDWR);
     signals_wake();
@@ -133,8 +133,7 @@ static void fail_run(const char *what, const char *name, const char *why) {
 /* Is every item over, or the run aborted? */
 static int ended(void) { return run->aborted || (run->listed && !q.open); }
 
-/* May items take n more bytes?  More than allowed if no client has the turn.
- */
+/* May items take n more bytes?  Any number if no client has the turn. */
 static int room(uint64_t n) {
     return q.held + n <= run->memory ||
         (q.turn && q.turn->waiting && !q.turn->promised);
@@ -152,8 +151,7 @@ static int grow(struct item *item, size_t from, size_t n, int exceed) {
     unsigned char *data = realloc(item->data, want);
     if (data == NULL) return 0;
     q.held += want - item->room;
-    item->data = data;
-    item->room = want;
+    item->data = data, item->room = want;
     return 1;
 }
 
@@ -211,11 +209,10 @@ static void put(struct item *item) {
     int fd = item->fd >= 0 ? item->fd : 1;
     size_t n = item->held;
     if (n == 0) return;
-    run->writing = item->written = fd == 1;
+    item->written = fd == 1;
     unlock();
     int error = writen(fd, item->data, n) < n ? errno : 0;
     lock();
-    run->writing = 0;
     item->held = 0;
     if (error == 0) return;
     if (error == EPIPE && fd == 1) abort_run(SIGPIPE);
@@ -296,9 +293,7 @@ static int receive(struct conn *cn, size_t n) {
         int out = place(cn, k);
         if (out) put(item);
         size_t got = hear(cn, item->data + item->held, k);
-        item->held += got;
-        item->bytes += got;
-        run->bytes += got;
+        item->held += got, item->bytes += got, run->bytes += got;
         if (out) put(item);
         item->busy = 0;
         if (!out && q.turn == item) flush(); /* since just now */
@@ -337,12 +332,14 @@ static void put_back(struct item *item) {
 
 /* Takes the item wanted or, if NONE, the first that waits for any; or NULL. */
 static struct item *waiting(uint32_t wanted) {
-    struct item *item = q.waiting > 0 ? q.items : NULL;
+    int others = wanted < NONE ? 0 : q.promised;
+    struct item *item = q.waiting > others ? q.items : NULL;
     for (; item != NULL; item = item->next)
         if (item->waiting &&
             (wanted < NONE ? wanted == item->which : !item->promised))
             break;
     if (item == NULL) return NULL;
+    q.promised -= item->promised;
     item->waiting = item->promised = 0;
     if (--q.waiting == 0 && run->listed) pthread_cond_broadcast(&q.more);
     return item;
@@ -387,8 +384,7 @@ static void finish(struct conn *cn, int status) {
     flush();
 }
 
-/* Takes an item from the list, alone and in order.  Returns NULL at the end.
- */
+/* Takes an item from the list, alone and in order; or NULL, at its end. */
 static struct item *list_item(void) {
     struct item *item = calloc(1, sizeof(*item));
     run->reading = 1;
@@ -398,6 +394,7 @@ static struct item *list_item(void) {
     if (!run->ready) lock_main();
     while (q.over) await(&q.more);
     run->reading = 0;
+    if (run->aborted) signals_wake(); /* for over() */
     if (got <= 0) {
         free(item);
         run->listed = got == 0 || !run->ready; /* may it be asked again? */
@@ -418,9 +415,8 @@ static struct item *list_item(void) {
     return item;
 }
 
-/* Finds the next item for a client: its own, one that waits, or one of the
- * list if there is memory for more than one a connection.  Returns 0 at the
- * end. */
+/* Finds the next item for a client: its own; one that waits; or one of the
+ * list, if memory allows more than one a connection.  Returns 0 if none. */
 static int next_item(struct conn *cn) {
     struct item *item = waiting(cn->wanted);
     if (cn->child < END) cn->wanted = NONE; /* no promise holds twice */
@@ -447,8 +443,7 @@ static int next_item(struct conn *cn) {
     return 1;
 }
 
-/* Sends an item, or goodbye if it is NULL.  Returns 0 if the client is gone.
- */
+/* Sends an item, or goodbye if NULL.  Returns 0 if the client is gone. */
 static int reply(struct conn *cn, const struct item *item) {
     size_t n = item != NULL ? item->length : 0;
     uint32_t m[2];
@@ -520,8 +515,6 @@ static void *xserve(void *arg) {
 /* Starts the thread of a connection, which owns fd from now on.  Signals are
  * for the main thread: they are blocked before the thread exists. */
 static void serve(int fd) {
-    long least = sysconf(_SC_THREAD_STACK_MIN); /* bytes, -1 for any */
-    size_t stack = 65536 + (least > 0 ? (size_t)least : 0);
     struct conn *cn = calloc(1, sizeof(*cn));
     int error = cn != NULL ? 0 : ENOMEM;
     pthread_attr_t attr;
@@ -529,7 +522,7 @@ static void serve(int fd) {
     sigset_t all, old;
     pthread_attr_init(&attr);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attr, stack);
+    pthread_attr_setstacksize(&attr, STACK);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     if (error == 0) error = pthread_create(&thread, &attr, xserve, cn);
@@ -601,7 +594,8 @@ static int over(double *deadline) {
             shutdown(cn->fd, SHUT_RDWR);
     if (late) child_kill(0);
     if (late || *deadline <= 0) *deadline = now() + 2 * GRACE;
-    return children == 0 && (run->aborted || q.threads == 0);
+    if (children > 0 || (run->reading && run->prompt)) return 0;
+    return run->aborted || q.threads == 0;
 }
 
 /* Sleeps until a signal or a connection has come, or the time (or 0). */
@@ -617,8 +611,7 @@ static void watch(double by) {
 }
 
 /* Serves run->jobs forked children, and others, until every item is over or
- * the run aborted, and they are gone.  Returns 0 if the list was run to its
- * end. */
+ * the run aborted, and they are gone.  Returns 0 if nothing cut it short. */
 int server(struct run *r) {
     struct item *item = NULL;
     double deadline = 0;
@@ -629,7 +622,8 @@ int server(struct run *r) {
     if (run->limit <= 0) run->limit = run->jobs + 100;
     lock();
     for (int k = 0; run->ready && k < run->jobs && !ended(); k++)
-        if ((item = list_item()) != NULL) put_back(item), item->promised = 1;
+        if ((item = list_item()) != NULL)
+            put_back(item), q.promised += item->promised = 1;
     for (heed(); !over(&deadline); heed()) watch(deadline);
     close(s);
     for (item = q.items; item != NULL; item = item->next) {
