@@ -839,15 +839,15 @@ b
 try 'items: a list is read as it is needed' <<'.'
 $ mkfifo list
 $ gather -a list echo >got &
-$ exec 4>list; echo one >&4; till grep one got
+$ exec 4>list; echo one >&4; till grep -s one got
 one
-$ echo two >&4; till grep two got
+$ echo two >&4; till grep -s two got
 two
 $ exec 4>&-; wait $!
 .
 
 try 'items: standard input is read as it is needed' <<'.'
-$ { echo one; till grep one got >&2; echo two; } | gather echo >got; cat got
+$ { echo one; till grep -s one got >&2; echo two; } | gather echo >got; cat got
 one
 two
 2> one
@@ -2219,6 +2219,12 @@ $ done | uniq -c | tr -s ' '
 try 'accident: one gather in another' <<'.'
 $ gather -n 3 gather -n 2 echo {} | tr '\n' ' '; echo .
 0 0 1 1 2 2 .
+.
+
+try 'accident: a child that is older than gather' <<'.'
+$ sh -c 'true & exec gather -n 2 echo {}'
+0
+1
 .
 
 # --- The end

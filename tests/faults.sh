@@ -382,12 +382,13 @@ noise=''
 dies() {
     sig=$1 lost=$2
     set -- "$3:$sig"
-    plan=child0:$1 keep=1
-    tries=0 # the other child may be too quick for this one's second item
+    plan=child0:$1,child1:fork:1+:LATE keep=1
+    tries=0 # the other child is late, lest it takes this one's second item
     while g -k -l log -n 6 -j 2 seq -f %07.0f {}00 {}99
-        ! fired && [ $((tries += 1)) -lt 20 ]; do :; done
+        ! grep -qs '^child0' "$dir/fired" && [ $((tries += 1)) -lt 20 ]; do :
+    done
     judged
-    fired || echo 'nobody was hit'
+    grep -qs '^child0' "$dir/fired" || echo 'nobody was hit'
     case $sig$lost in
     STOP?) is status 0 $status ;;
     *0) is 'status, child 0' 0 $status ;;
@@ -449,6 +450,21 @@ reaped() {
     plan=''
 }
 t 'child, KILL: while the parent looks for the dead' reaped
+
+# asked: the only child dies while its item is taken from the list, which is a
+# file, so all of it is known.  The n-th time that memory is asked for is late,
+# and one of these is then.
+asked() {
+    input=$dir/list pulled=1 items=4 lines=1000 n=0
+    while [ $((n += 1)) -le 40 ]; do
+        plan=parent:memory:$n:LATE,child:got:0:KILL
+        g -l log -j 1 seq -f %07.0f {}000 {}999
+        judged
+        is "lines of the ledger, $n" 5 "$(wc -l <log)"
+    done
+    plan='' input=/dev/null pulled=0 items=6 lines=100
+}
+t 'child, KILL: while its item is taken from a list' asked
 
 # goodbye SIGNAL: the only child dies before it has read the goodbye.
 goodbye() {
