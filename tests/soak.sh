@@ -31,29 +31,20 @@
 # Output is TAP; before the last line, `N passed, N failed`, is one with the
 # sums; the exit status is 0 if none failed.
 
-LC_ALL=C
-export LC_ALL
-unset GATHER_ITEM GATHER_WHICH GATHER_TOKEN CDPATH ENV
-umask 077
+# shellcheck source=tests/tap.sh
+. "$(dirname "$0")/tap.sh"
+tested
 : "${ASAN_OPTIONS:=handle_segv=0}" # SIGSEGV from here is no error of gather's
 export ASAN_OPTIONS
 
 seconds=${1:-60}
 seed=${2:-$(($(date +%s) % 1000000 * 1000))}
 : "${DEADLINE:=120}" "${CC:=cc}"
-here=$(cd "$(dirname "$0")/.." && pwd) || exit 1
-: "${GATHER:=$here/gather}"
-if [ ! -x "$GATHER" ] || [ -d "$GATHER" ]; then
-    echo "Bail out! There is no $GATHER: say make first."
-    exit 1
-fi
 if [ ! -r /proc/$$/task/$$/children ] || ! sleep 0.01; then
     echo '1..0 # SKIP no children in /proc, or no sleep 0.01'
     exit 0
 fi
-dir=${TMPDIR:-/tmp}/gather-soak.$$
-mkdir "$dir" "$dir/bin" "$dir/work" || exit 1
-dir=$(cd "$dir" && pwd)
+mkdir "$dir/bin" "$dir/work" || exit 1
 cp "$GATHER" "$dir/bin/gather"
 for tool in reap known stranger; do
     "$CC" -std=c99 -D_POSIX_C_SOURCE=200112L -O2 -o "$dir/bin/$tool" \
@@ -65,24 +56,11 @@ cd "$dir/work" || exit 1
 
 # --- The machinery
 
-# marked PID: is it a process of this test?  They have a mark in their
-# environment, so a number that somebody else has got meanwhile does no harm.
-marked() {
-    grep -qsFxz "GATHER_SOAK=$dir" "/proc/$1/environ"
+# ours PID: is it a process of this test?  They have its mark, so a number that
+# somebody else has got meanwhile does no harm.
+ours() {
+    grep -qsFxz "GATHER_TEST=$mark" "/proc/$1/environ"
 }
-
-# sweep: kills all of them.
-sweep() {
-    for pid in $(grep -lsFxz "GATHER_SOAK=$dir" /proc/[0-9]*/environ |
-        tr -cd '0-9\n'); do
-        kill -s KILL "$pid"
-    done 2>/dev/null
-}
-trap 'sweep; cd /; rm -rf "$dir"' 0
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 141' PIPE
-trap 'exit 143' TERM
 
 # pick N: a random number below n, in `r`.  32 bits are enough for that.
 pick() {
@@ -332,7 +310,7 @@ start() {
     done
     (
         # shellcheck disable=SC2016 # for another shell
-        env ${secret:+"$secret"} "GATHER_SOAK=$dir" \
+        env ${secret:+"$secret"} "GATHER_TEST=$mark" \
             reap -a 20 -s "$DEADLINE" "$dir/report" \
             sh -c 'echo $$ >pid; exec "$@"' sh gather "$@" \
             <$input >$out 2>err
@@ -344,10 +322,10 @@ start() {
         sleep 0.01
         [ ! -s pid ] || read -r gather <pid
     done
-    number=''
-    while [ -n "$port" ] && [ -z "$number" ] && [ ! -s "$dir/status" ]; do
+    door=''
+    while [ -n "$port" ] && [ -z "$door" ] && [ ! -s "$dir/status" ]; do
         sleep 0.01
-        number=$(sed -n 's/.*listening on .* port //p' err)
+        door=$(sed -n 's/.*listening on .* port //p' err)
     done
 }
 
@@ -356,10 +334,10 @@ client() {
     k=$1
     shift
     # shellcheck disable=SC2016 # for another shell
-    env "GATHER_TOKEN=$token" "GATHER_SOAK=$dir" \
+    env "GATHER_TOKEN=$token" "GATHER_TEST=$mark" \
         reap -a 20 -s $((2 * DEADLINE)) "$dir/report.$k" \
         sh -c 'echo $$ >"client.$0"; exec "$@"' "$k" \
-        gather -c "127.0.0.1:$number" "$@" 2>>"$dir/cerr.$k"
+        gather -c "127.0.0.1:$door" "$@" 2>>"$dir/cerr.$k"
     result=$?
     cat "$dir/report.$k" >>"$dir/reports"
     return $result
@@ -409,7 +387,7 @@ farewell() {
         until [ -e done.$k ]; do
             pid=''
             [ ! -s client.$k ] || read -r pid <client.$k
-            [ -z "$pid" ] || ! marked "$pid" || kill -s TERM "$pid"
+            [ -z "$pid" ] || ! ours "$pid" || kill -s TERM "$pid"
             sleep 0.1
         done 2>/dev/null
         k=$((k - 1))
@@ -445,7 +423,7 @@ hurt() {
     [ $# -gt 0 ] || return
     pick $#
     shift "$r"
-    if ! marked "$1" || ! kill -s "$sig" "$1" 2>/dev/null; then return; fi
+    if ! ours "$1" || ! kill -s "$sig" "$1" 2>/dev/null; then return; fi
     did "$who: $sig"
     kills=$((kills + 1))
     case $sig in
@@ -482,7 +460,7 @@ visit() {
     fi
     did "stranger: $word"
     visitors=$((visitors + 1))
-    env "GATHER_TOKEN=$token" stranger "$word" "$number" "go.$visitors" \
+    env "GATHER_TOKEN=$token" stranger "$word" "$door" "go.$visitors" \
         >/dev/null 2>&1 &
     guest="$guest $!"
 }
@@ -524,8 +502,8 @@ zombies() {
     old=$now
 }
 
-# finish: waits for the end, and collects all who helped.
-finish() {
+# collect: waits for the end, and collects all who helped.
+collect() {
     old='' naps=0
     while [ ! -s "$dir/status" ]; do
         sleep 0.1
@@ -752,40 +730,30 @@ round() {
         attackable "$1"
     fi
     start
-    if [ $inside = 1 ] && [ -n "$number" ] && [ "$jobs" = 0 ]; then
+    if [ $inside = 1 ] && [ -n "$door" ] && [ "$jobs" = 0 ]; then
         guests=$((guests - 1))
         visit # before there is anybody else who could take the first item
     fi
     [ "$clients" = 0 ] || farms "$1"
     beside
-    finish
+    collect
     strangers=$((strangers + visitors)) all_items=$((all_items + items))
     judged "$1" >"$dir/bad" 2>&1
-    count=$((count + 1))
     name="seed $1: $kind, $mood, $items items of $max, $jobs jobs: $status"
-    if [ -s "$dir/bad" ]; then
-        failed=$((failed + 1))
-        echo "not ok $count - $name"
-        evidence "$1" | sed 's/^/#   /'
-    else
-        passed=$((passed + 1))
-        echo "ok $count - $name"
-    fi
+    wanted "$name"
+    result "$name" "$([ ! -s "$dir/bad" ] || evidence "$1")"
 }
 
 token=$(od -An -N16 -tx1 /dev/urandom | tr -cd 0-9a-f)
-count=0 passed=0 failed=0 all_items=0 kbytes=0 kills=0 strangers=0
+all_items=0 kbytes=0 kills=0 strangers=0
 wrong=0 hangs=0 leftovers=0
-began=$(date +%s)
 echo "# seed $seed"
 while
-    round "$((seed + count))"
+    round "$((seed + number))"
     [ $(($(date +%s) - began)) -lt "$seconds" ]
 do :; done
-echo "1..$count"
-printf '# soak: %s' "$count rounds, $all_items items, $((kbytes / 1000)) MB"
+printf '# soak: %s' "$number rounds, $all_items items, $((kbytes / 1000)) MB"
 printf ', %s' "$kills kills, $strangers strangers, $wrong wrong bytes" \
     "$hangs hangs, $leftovers leftovers"
 echo
-echo "$passed passed, $failed failed"
-[ $failed -eq 0 ]
+finish

@@ -106,8 +106,12 @@ static int enter(uint32_t who) {
     if (readn(fd, text, n, 0) < n) fail("no text");
     snprintf(name, sizeof(name), "data.%s", text);
     FILE *file = fopen(name, "r");
-    if (file == NULL || (data = malloc(4 << 20)) == NULL) fail(name);
-    length = fread(data, 1, 4 << 20, file);
+    if (file == NULL || fseek(file, 0, SEEK_END) != 0) fail(name);
+    length = (size_t)ftell(file);
+    rewind(file);
+    if ((data = malloc(length + 1)) == NULL ||
+        fread(data, 1, length, file) < length)
+        fail(name);
     fclose(file);
     printf("%u\n", (unsigned)item);
     fflush(stdout);
