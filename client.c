@@ -21,8 +21,7 @@ static int dial(uint32_t child) {
     double by = now() + PATIENCE;
     int error = 0;
     socklen_t n = sizeof(error);
-    sb.sin_family = AF_INET;
-    sb.sin_port = htons(cport);
+    sb.sin_family = AF_INET, sb.sin_port = htons(cport);
     hb = gethostbyname(hname);
     int known = hb != NULL && hb->h_addrtype == AF_INET;
     if (known) memcpy(&sb.sin_addr, hb->h_addr_list[0], sizeof(sb.sin_addr));
@@ -70,10 +69,9 @@ int client(const unsigned char *token, uint32_t child, cursor *f, void *arg) {
     memcpy(m, MAGIC, 4);
     memcpy(m + 1, token, TOKEN);
     header(m + 5, child, 0);
-    int ran = 0, more = ask(m, sizeof(m), &text);
+    int ran = 0, more = signals_next() ? -1 : ask(m, sizeof(m), &text);
     while (more > 0) {
-        ran = 1;
-        size = 0;
+        ran = 1, size = 0;
         int status = f(which, text, arg);
         free(text);
         header(m, which | END, 12);
@@ -218,7 +216,8 @@ static enum verdict step(struct process *p) {
     }
     if (n == 0) close(p->out), p->out = -1;
     if (p->exited && (p->out < 0 || p->silent + GRACE <= t)) return OVER;
-    if (p->exited) by = p->silent + GRACE;
+    if (p->exited && (by <= 0 || p->silent + GRACE < by))
+        by = p->silent + GRACE;
     struct pollfd f[3] = {{.fd = p->out, .events = POLLIN}, /* or negative */
         {.fd = c, .events = POLLIN}, {.fd = signals_fd(), .events = POLLIN}};
     poll(f, 3, until(by));

@@ -362,6 +362,10 @@ static void table(double took) {
 /* Accounts for items not reached, as far as known, and says how it went. */
 static void summary(void) {
     struct item item = {.text = o.text}; /* memory may be short */
+    if (run.ready && !run.listed && !o.ledger && !o.rows) {
+        o.count[UNSTARTED] += (unsigned)o.cursors - run.given;
+        run.given = (uint32_t)o.cursors;
+    }
     while (!run.listed && run.prompt && next(&item) > 0) {
         item.which = run.given++;
         done(&item);
@@ -426,6 +430,7 @@ static void open_files(void) {
 
 /* Serves, and says how it went. */
 static void serve(void) {
+    afford();
     if (server_open(o.arg['p']) < 0) exit(1);
     if (run.verbose) say("listening on %s port %d", hname, (int)sport);
     double start = now();
@@ -451,7 +456,6 @@ int main(int argc, char **argv) {
         (!run.remote && o.client == 0 && make_token(run.token) < 0))
         fatal("start", "", strerror(errno));
     open_files();
-    afford();
     if (o.client == 0) serve();
     else {
         int r = client(run.token, o.client, command, &o.cmd);

@@ -211,7 +211,8 @@ static inline void tune(int fd) {
 }
 
 #ifdef __linux__ /* a larger pipe saves wake-ups; there is no standard way */
-#define widen(pipe) fcntl(pipe, 1031, 1 << 18) /* F_SETPIPE_SZ */
+#define widen(pipe) /* F_GETPIPE_SZ, F_SETPIPE_SZ */                          \
+    (void)(fcntl(pipe, 1032) < 1 << 18 ? fcntl(pipe, 1031, 1 << 18) : 0)
 #else
 #define widen(pipe) ((void)0)
 #endif

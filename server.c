@@ -523,7 +523,7 @@ static void serve(int fd) {
     pthread_attr_init(&attr);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attr, STACK);
-    sigfillset(&all);
+    sigfillset(&all), sigdelset(&all, SIGTTIN); /* that may stop a reader */
     pthread_sigmask(SIG_SETMASK, &all, &old);
     if (error == 0) error = pthread_create(&thread, &attr, xserve, cn);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -537,8 +537,7 @@ static void serve(int fd) {
     cn->fd = fd; /* it waits for the lock, so there is time for this */
     pthread_cond_init(&cn->wake, NULL);
     if ((cn->next = q.conns) != NULL) q.conns->self = &cn->next;
-    *(cn->self = &q.conns) = cn;
-    q.threads++;
+    *(cn->self = &q.conns) = cn, q.threads++;
     if (run->verbose)
         say("connected; threads: %d, children: %d", q.threads, children);
 }
@@ -629,6 +628,7 @@ int server(struct run *r) {
     for (item = q.items; item != NULL; item = item->next) {
         if (item->fd >= 0) unlink(item->part);
         if (item->status == 0) item->status = STATUS_LOST; /* not written */
+        if (item->owner != NULL) item->took = now() - item->began;
         run->done(item);
     }
     q.over = 1;
