@@ -75,7 +75,8 @@
  * has or had it, or it is not in the list.  The run may only wait for more of
  * them while nobody is there, which it has said, and either the item whose
  * turn it is waits for a client, or none has ever been let in.  A stranger
- * keeps nobody out for good.
+ * does not have the list read, and keeps nobody out for good; nor do others
+ * keep children out.
  */
 #ifndef CHILDREN
 #define CHILDREN 3
@@ -509,11 +510,18 @@ inline put_done(i) {
     fi
 }
 
+#ifdef BREAK_CURIOUS
+#define LOOKS(me) true
+#else
+#define LOOKS(me) !stranger[me]
+#endif
+
 /* The end of xserve(): first what may be a last look at the list. */
 inline leave(me) {
     if
 #ifndef BREAK_LEARN
-    :: REMOTE && open == 0 && !ended && !reading ->
+    :: REMOTE && open == 0 && !ended && !reading && LOOKS(me) ->
+        assert(!stranger[me]);
         begin_list();
         pc[me] = LEARN
 #endif
@@ -1001,7 +1009,11 @@ active proctype mainthread() {
             :: READY && k < CHILDREN && k < ITEMS ->
                 list_item();
                 put_back(i);
+#ifdef BREAK_SHUT_OUT
                 promised[i] = 1
+#else
+                promised[i] = !REMOTE
+#endif
             :: else
             fi;
             run xserve(k)

@@ -102,7 +102,7 @@ holds 'no endless loop without order' -DLOOPS -DUNORDERED=1 -DKILLS=1 \
 
 # Others come: any number of them, up to so many, children beside them or not.
 others='-DKEEP_GOING=1 -DCHILDREN=0 -DREADY=0 -DOTHERS=3'
-both='-DKEEP_GOING=1 -DCHILDREN=1 -DOTHERS=2 -DRETRIES=1 -DKILLS=1'
+both='-DKEEP_GOING=1 -DCHILDREN=1 -DOTHERS=2 -DLIMIT=2 -DRETRIES=1 -DKILLS=1'
 # shellcheck disable=SC2086  # options
 {
     holds 'clients who want one item each, memory for nothing' $others \
@@ -111,7 +111,7 @@ both='-DKEEP_GOING=1 -DCHILDREN=1 -DOTHERS=2 -DRETRIES=1 -DKILLS=1'
         -DPICKY=1 -DGUESTS=2 -DITEMS=3 -DMEMORY=0 -DUNORDERED=1 -DKILLS=1
     holds 'clients from elsewhere, a list that stalls, a death' $others \
         -DPICKY=1 -DGUESTS=2 -DITEMS=3 -DMEMORY=0 -DSTALL=1 -DKILLS=1
-    holds 'clients from elsewhere beside a child, retries' \
+    holds 'clients from elsewhere beside a child, a full house, retries' \
         $both -DPICKY=2 -DGUESTS=1 -DITEMS=3 -DMEMORY=0
     holds 'no endless loop with clients from elsewhere' -DLOOPS $both \
         -DPICKY=1 -DGUESTS=1 -DITEMS=2 -DREADY=0
@@ -179,6 +179,10 @@ files='-DFILES=1 -DKEEP_GOING=1 -DCHILDREN=2 -DITEMS=2'
         -DBREAK_LISTED -DPICKY=1 -DGUESTS=1 -DITEMS=1
     breaks 'broken: nobody says that it waits for clients' told $others \
         -DBREAK_SAY -DGUESTS=1 -DITEMS=1
+    breaks 'broken: a child is shut out, the others wait for it' "$late" \
+        $house -DBREAK_SHUT_OUT -DCHILDREN=1 -DOTHERS=2 -DGUESTS=2
+    breaks 'broken: a stranger has the list read' 'stranger[' $others \
+        -DBREAK_CURIOUS -DPICKY=1 -DSTRANGERS=1 -DITEMS=2
     breaks 'broken: a stranger gets an item' "$all" $keep \
         -DITEMS=3 -DBREAK_TOKEN -DCHILDREN=2 -DOTHERS=1 -DSTRANGERS=1
     breaks 'broken: strangers may stay' "$hang" $house \
