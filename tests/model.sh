@@ -1,10 +1,10 @@
 #!/bin/sh
 #
-# model.sh - has spin check gather.pml: every order in which threads, children
-# and signals can come, for 3 children and 5 items; 3 or 4 items where 5 would
-# take too long.  Needs spin and a compiler.
+# model.sh - has spin check gather.pml: every order in which threads, children,
+# others and signals can come, for 3 clients and 5 items; fewer items where 5
+# would take too long.  Needs spin and a compiler.
 #
-#     tests/model.sh               all tests; about a minute
+#     tests/model.sh               all tests; a minute and a half
 #     tests/model.sh 'memory'      those whose names match: a pattern of the
 #                                  shell, found anywhere in the name
 #     CC=clang tests/model.sh      compiles with that (cc)
@@ -31,16 +31,16 @@ cd "$dir" || exit 1
 
 # search OPTION ...: generates, compiles and runs the search; memory at most
 # 2,000 MB.  What it says is in `out`.  Without optimisation: compiling the
-# generated program would take longer than it runs.
+# generated program would take longer than it runs, except for loops.
 search() {
-    kind=-DSAFETY loops=
+    speed=-O0 kind=-DSAFETY loops=
     case " $* " in
-    *' -DLOOPS '*) kind=-DNP loops=-l ;;
+    *' -DLOOPS '*) speed=-Og kind=-DNP loops=-l ;;
     esac
     rm -f out pan*
     spin -a "$@" "$model" >out 2>&1 &&
-        "$CC" -O0 -w $kind -DCOLLAPSE -DMEMLIM=2000 -o pan pan.c >>out 2>&1 &&
-        timeout "$DEADLINE" ./pan $loops -m100000 >>out 2>&1
+        "$CC" $speed -w $kind -DMEMLIM=2000 -o pan pan.c >>out 2>&1 &&
+        timeout "$DEADLINE" ./pan $loops -m100000 -w21 >>out 2>&1
     states=$(sed -n 's/^ *\([0-9.e+]*\) states, stored.*/\1/p' out)
     found=$(sed -n 's/^pan:1: *\(.*\) (at depth.*/\1/p' out)
 }
@@ -100,6 +100,31 @@ holds 'no endless loop' -DLOOPS -DKILLS=1 -DFAILURES=1 -DRETRIES=1 \
 holds 'no endless loop without order' -DLOOPS -DUNORDERED=1 -DKILLS=1 \
     -DFAILURES=1 -DRETRIES=1 -DMEMORY=3 -DKEEP_GOING=1 -DITEMS=3
 
+# Others come: any number of them, up to so many, children beside them or not.
+others='-DKEEP_GOING=1 -DCHILDREN=0 -DREADY=0 -DOTHERS=3'
+both='-DKEEP_GOING=1 -DCHILDREN=1 -DOTHERS=2 -DLIMIT=2 -DRETRIES=1 -DKILLS=1'
+# shellcheck disable=SC2086  # options
+{
+    holds 'clients who want one item each, memory for nothing' $others \
+        -DPICKY=3 -DSTRANGERS=1 -DITEMS=2 -DMEMORY=0
+    holds 'clients from elsewhere, without order, a death' $others \
+        -DPICKY=1 -DGUESTS=2 -DITEMS=3 -DMEMORY=0 -DUNORDERED=1 -DKILLS=1
+    holds 'clients from elsewhere, a list that stalls, a death' $others \
+        -DPICKY=1 -DGUESTS=2 -DITEMS=3 -DMEMORY=0 -DSTALL=1 -DKILLS=1
+    holds 'clients from elsewhere beside a child, a full house, retries' \
+        $both -DPICKY=2 -DGUESTS=1 -DITEMS=3 -DMEMORY=0
+    holds 'no endless loop with clients from elsewhere' -DLOOPS $both \
+        -DPICKY=1 -DGUESTS=1 -DITEMS=2 -DREADY=0
+}
+holds 'strangers, a full house, any deaths, -k' -DSTRANGERS=3 -DLIMIT=2 \
+    -DCHILDREN=2 -DOTHERS=2 -DKILLS=2 -DREADY=0 -DITEMS=3 -DKEEP_GOING=1
+holds 'files, a death, a failure, a full disk, a signal, retries' -DFILES=1 \
+    -DCHILDREN=2 -DITEMS=3 -DKILLS=1 -DFAILURES=1 -DFAULTS=1 -DTERM=1 \
+    -DRETRIES=1 -DREADY=0
+holds 'files, clients from elsewhere, a death, a full disk' -DFILES=1 \
+    -DCHILDREN=1 -DOTHERS=1 -DPICKY=1 -DGUESTS=1 -DITEMS=3 -DKILLS=1 \
+    -DFAULTS=1 -DKEEP_GOING=1
+
 # --- What does not, once it is broken
 
 # What spin finds is an assertion: the one behind `timeout` means a hang, the
@@ -121,7 +146,7 @@ breaks 'broken: nothing is lent while the turn waits' "$hang" \
 breaks 'broken: the turn waits for memory' "$hang" -DBREAK_TURN -DMEMORY=0
 breaks 'broken: the next turn is not woken' "$hang" -DBREAK_OWNER -DMEMORY=0
 breaks 'broken: nobody is woken for an item put back' "$hang" \
-    -DBREAK_PUT_BACK -DKILLS=1 -DMEMORY=12 $keep
+    -DBREAK_PUT_BACK -DKILLS=1 -DMEMORY=12 -DRETRIES=1 $keep
 breaks 'broken: what a dead child was promised is lost' "$hang" \
     -DBREAK_PROMISE -DKILLS=1 $keep
 breaks 'broken: nobody sees that no child is left' "$hang" \
@@ -135,9 +160,43 @@ breaks 'broken: nobody sees that no child is left' "$hang" \
     breaks 'broken: a reader without children tells nobody' "$hang" \
         -DBREAK_TOLD -DKILLS=3 -DITEMS=3 $stall
 }
-breaks 'broken: the end of the list wakes one' "$hang" \
-    -DBREAK_LISTED -DREADY=0
-breaks 'broken: the end of the last item wakes one' "$hang" \
-    -DBREAK_BROADCAST -DRETRIES=1
+breaks 'broken: the end of the last item wakes nobody' "$hang" \
+    -DBREAK_BROADCAST -DRETRIES=1 -DFAILURES=1 -DKILLS=1 -DITEMS=2 $keep
+
+# What a client who wants one item gets; a house that is full; who is there.
+wish='picky[' late='threads==0' all='said[k]==0' file='file[' left='part['
+house='-DKEEP_GOING=1 -DLIMIT=2 -DITEMS=3'
+files='-DFILES=1 -DKEEP_GOING=1 -DCHILDREN=2 -DITEMS=2'
+# shellcheck disable=SC2086  # options
+{
+    breaks 'broken: who wants one item gets another' "$wish" $others \
+        -DBREAK_WANTED -DPICKY=2 -DITEMS=2
+    breaks 'broken: who wants one item does not read the list' "$wish" \
+        $others -DBREAK_ASK -DPICKY=2 -DITEMS=2
+    breaks 'broken: nobody learns that the list has ended' came $others \
+        -DBREAK_LEARN -DPICKY=2 -DITEMS=1
+    breaks 'broken: the end of the list wakes nobody' "$late" $others \
+        -DBREAK_LISTED -DPICKY=1 -DGUESTS=1 -DITEMS=1
+    breaks 'broken: nobody says that it waits for clients' told $others \
+        -DBREAK_SAY -DGUESTS=1 -DITEMS=1
+    breaks 'broken: a child is shut out, the others wait for it' "$late" \
+        $house -DBREAK_SHUT_OUT -DCHILDREN=1 -DOTHERS=2 -DGUESTS=2
+    breaks 'broken: a stranger has the list read' 'stranger[' $others \
+        -DBREAK_CURIOUS -DPICKY=1 -DSTRANGERS=1 -DITEMS=2
+    breaks 'broken: a stranger gets an item' "$all" $keep \
+        -DITEMS=3 -DBREAK_TOKEN -DCHILDREN=2 -DOTHERS=1 -DSTRANGERS=1
+    breaks 'broken: strangers may stay' "$hang" $house \
+        -DBREAK_OPENING -DCHILDREN=2 -DOTHERS=2 -DSTRANGERS=2
+    breaks 'broken: nobody sees that the house is no longer full' "$hang" \
+        $house -DBREAK_WAKE -DCHILDREN=2 -DOTHERS=1 -DSTRANGERS=2
+    breaks 'broken: the end of the last connection wakes nobody' "$late" \
+        $house -DBREAK_WAKE -DCHILDREN=1 -DOTHERS=1 -DGUESTS=1 -DKILLS=1
+    breaks 'broken: a file gets its name whatever its end said' "$file" \
+        $files -DBREAK_CLOSE -DKILLS=1
+    breaks 'broken: a file without its name counts as complete' "$file" \
+        $files -DBREAK_RENAME -DFAULTS=1
+    breaks 'broken: files that are cut off are left' "$left" \
+        $files -DBREAK_PART -DTERM=1
+}
 
 finish && [ "$number" -gt 0 ]
