@@ -208,10 +208,11 @@ static enum verdict step(struct process *p) {
     }
     if (full > 0) {
         header(piece, which, full);
+        t = now();
         if (sendn(c, piece, HEADER + full) < HEADER + full) return LOST;
         size += full;
         p->silent = now();
-        if (p->due > 0) p->due += p->silent - t;
+        if (p->due > 0 && p->silent - t > 2e-3) p->due += p->silent - t;
         return GO_ON;
     }
     if (n == 0) close(p->out), p->out = -1;

@@ -5,7 +5,7 @@
  *     threads.  Nothing forks after the first thread, and a child has one.
  *  2. A child is a client: it connects, asks for an item, delivers its bytes
  *     and their count, and asks again with that, until the server says
- *     goodbye.  Child k starts with item k if the list is known beforehand.
+ *     goodbye.  Child k starts with item k if list and clients are known.
  *  3. The parent's main thread sleeps in poll() for signals and connections.
  *     It alone accepts, reaps and waits for the end.
  *  4. Each connection has one detached thread, with all signals blocked, which
@@ -22,6 +22,7 @@
  */
 #include "protocol.h"
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #define MANY ((uint64_t)1 << 50) /* the largest number of bytes we take */
 
@@ -366,10 +367,11 @@ static void summary(void) {
         o.count[UNSTARTED] += (unsigned)o.cursors - run.given;
         run.given = (uint32_t)o.cursors;
     }
-    while (!run.listed && run.prompt && next(&item) > 0) {
-        item.which = run.given++;
-        done(&item);
+    int more = 0;
+    while (!run.listed && run.prompt && (more = next(&item)) > 0) {
+        item.which = run.given++, done(&item);
     }
+    run.failed |= more < 0;
     char line[200] = "";
     for (int i = 0; i < 6; i++)
         sprintf(line + strlen(line), ", %u %s", o.count[i], words[i]);
@@ -411,9 +413,10 @@ static void fork_children(void) {
 /* Opens the files that options name, and makes the table. */
 static void open_files(void) {
     const char *list = o.arg['a'];
+    struct stat st;
     if (list && strcmp(list, "-") != 0 && !freopen(list, "r", stdin))
         fatal("open ", list, strerror(errno));
-    run.prompt |= lseek(0, 0, SEEK_CUR) >= 0;
+    run.prompt |= fstat(0, &st) == 0 && S_ISREG(st.st_mode);
     if (o.arg['l'] != NULL) {
         if ((o.ledger = fopen(o.arg['l'], "w")) == NULL)
             fatal("create ", o.arg['l'], strerror(errno));

@@ -322,8 +322,7 @@ static int converse(struct conn *cn) {
 
 /* Has an item run, afresh, by the first client that is free. */
 static void put_back(struct item *item) {
-    item->waiting = 1;
-    q.waiting++;
+    item->waiting = 1, q.waiting++;
     item->owner = NULL;
     if (q.turn == item && !q.ordered) q.turn = NULL;
     release(item);
@@ -372,8 +371,7 @@ static void finish(struct conn *cn, int status) {
     int again = failed && !item->written && item->tries <= run->retries;
     if (failed) report(item, again ? ", trying again" : "");
     if (failed && !again && !run->keep_going) abort_run(0);
-    item->owner = NULL;
-    item->done = !again;
+    item->owner = NULL, item->done = !again;
     if (again) put_back(item);
     else if (!item->written && (status < 0 || (status && run->retries > 0)))
         release(item); /* what is not whole does not go out */
@@ -404,13 +402,11 @@ static struct item *list_item(void) {
         signals_wake();
         return NULL;
     }
-    item->fd = -1;
-    item->which = run->given++;
+    item->fd = -1, item->which = run->given++;
     *(item->self = q.tail) = item;
     q.tail = &item->next;
     if (q.ordered && q.turn == NULL) q.turn = item;
-    q.open++;
-    q.held += sizeof(*item) + item->length;
+    q.open++, q.held += sizeof(*item) + item->length;
     pthread_cond_signal(&q.more);
     return item;
 }
@@ -494,17 +490,16 @@ static int opening(struct conn *cn) {
 /* The thread of a connection: the server's half of the conversation. */
 static void *xserve(void *arg) {
     struct conn *cn = arg;
-    int more = 1;
+    int more = 1, known;
     lock();
-    if (opening(cn))
+    if ((known = opening(cn)) != 0)
         while ((more = next_item(cn)) && attempt(cn)) continue;
     if (!more) reply(cn, NULL);
-    if (run->remote && !q.open && !ended() && !run->reading &&
+    if (known && run->remote && !q.open && !ended() && !run->reading &&
         (cn->item = list_item()) != NULL)
         put_back(cn->item); /* nobody else may learn that the list has ended */
     if ((*cn->self = cn->next) != NULL) cn->next->self = cn->self;
-    close(cn->fd);
-    q.threads--;
+    close(cn->fd), q.threads--;
     pthread_cond_destroy(&cn->wake);
     free(cn);
     signals_wake();
@@ -620,7 +615,8 @@ int server(struct run *r) {
     q.ordered = !run->unordered && !run->keep && run->files == NULL;
     if (run->limit <= 0) run->limit = run->jobs + 100;
     lock();
-    for (int k = 0; run->ready && k < run->jobs && !ended(); k++)
+    int promise = run->ready && !run->remote; /* others may keep a child out */
+    for (int k = 0; promise && k < run->jobs && !ended(); k++)
         if ((item = list_item()) != NULL)
             put_back(item), q.promised += item->promised = 1;
     for (heed(); !over(&deadline); heed()) watch(deadline);
