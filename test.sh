@@ -1481,6 +1481,21 @@ $ gather -t 0.2 sh -c 'trap "" TERM; while :; do sleep 1; done' - ::: a
 ? 124
 .
 
+try 'time: a command that writes without a pause' <<'.'
+$ gather -t 0.2 yes ::: a >/dev/null
+! item 0: timed out
+= 0 0 0 1 0 0
+? 124
+.
+
+try 'items: one that is wrong among those not reached' <<'.'
+$ printf 'a\nb\nc\0d\n' >list; gather -j 1 false <list
+! item 0: exit 1
+! fatal: unable to take item 2: it contains a NUL byte
+= 0 1 0 0 0 1
+? 1
+.
+
 try 'time: its descendants end with it' <<'.'
 $ gather -t 0.2 sh -c 'sleep 60 & sleep 60 | sleep 60' - ::: a
 ! item 0: timed out
