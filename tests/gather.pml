@@ -54,11 +54,12 @@
  *
  * Options of the run: CHILDREN (-j), ITEMS, MEMORY, RETRIES (-r), KEEP_GOING
  * (-k), UNORDERED (-u), FILES (-o), READY (run.ready), LIMIT (run.limit).
- * run.remote is set if GUESTS or PICKY are.  What may happen in it: KILLS, so
- * many clients are killed; FAILURES, so many runs of items fail; FAULTS, so
- * many calls for a file fail; TERM, a signal arrives; STALL, the list stops
- * without an end; GUESTS, PICKY and STRANGERS, so many others come, of those
- * with any wish, with one, and without the token.
+ * run.remote is set if GUESTS or PICKY are, run.prompt unless STALL is.  What
+ * may happen in it: KILLS, so many clients are killed; FAILURES, so many runs
+ * of items fail; FAULTS, so many calls for a file fail; TERM, a signal
+ * arrives; STALL, the list stops without an end; GUESTS, PICKY and STRANGERS,
+ * so many others come, of those with any wish, with one, and without the
+ * token.
  *
  * What is proven, by the assertions below and by the absence of states where
  * nothing can go on: the run ends.  An item is reported once, and complete
@@ -111,6 +112,7 @@
 #ifndef STALL
 #define STALL 0
 #endif
+#define PROMPT (!STALL)
 #ifndef LENGTH
 #define LENGTH(i) ((2 * (i) + 2) % 3) /* 2, 1, 0, 2, 1 */
 #endif
@@ -536,7 +538,7 @@ inline close_conn(me) {
     out[me] = 0;
     hang_up(me);
 #ifndef BREAK_WAKE
-    wake = 1;
+    wake = (wake || !aborted); /* after that it sleeps, in fact */
 #endif
     if
     :: me >= CHILDREN -> /* somebody else may come */
@@ -637,6 +639,9 @@ inline begin_list() {
 }
 inline list_item() {
     reading = 0;
+#ifndef BREAK_PROMPT
+    wake = (wake || aborted);
+#endif
     if
     :: given < ITEMS ->
         i = given;
@@ -1075,7 +1080,8 @@ active proctype mainthread() {
         abort_rest();
         looking = (threads < LIMIT);
         if
-        :: ended && children == 0 && (aborted || threads == 0) ->
+        :: ended && children == 0 && !(reading && PROMPT) &&
+           (aborted || threads == 0) ->
             break /* over() */
         :: else
         fi

@@ -160,6 +160,8 @@ breaks 'broken: nobody sees that no child is left' "$hang" \
     breaks 'broken: a reader without children tells nobody' "$hang" \
         -DBREAK_TOLD -DKILLS=3 -DITEMS=3 $stall
 }
+breaks 'broken: a reader that outlasts the end tells nobody' "$hang" \
+    -DBREAK_PROMPT -DTERM=1 -DREADY=0
 breaks 'broken: the end of the last item wakes nobody' "$hang" \
     -DBREAK_BROADCAST -DRETRIES=1 -DFAILURES=1 -DKILLS=1 -DITEMS=2 $keep
 
