@@ -1011,14 +1011,14 @@ active proctype mainthread() {
             cn_item[k] = NOBODY;
             wanted[k] = (k < CHILDREN -> k : NOBODY);
             if
+#ifdef BREAK_SHUT_OUT
             :: READY && k < CHILDREN && k < ITEMS ->
+#else
+            :: READY && !REMOTE && k < CHILDREN && k < ITEMS ->
+#endif
                 list_item();
                 put_back(i);
-#ifdef BREAK_SHUT_OUT
                 promised[i] = 1
-#else
-                promised[i] = !REMOTE
-#endif
             :: else
             fi;
             run xserve(k)
