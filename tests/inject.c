@@ -275,6 +275,14 @@ static size_t until_signal(enum call call, size_t n) {
 CALLS
 #undef X
 
+/* A program that is compiled for large files calls these in their stead.  They
+ * are the same functions where long has 64 bits. */
+FILE *fopen64(const char *a, const char *b) { return fopen(a, b); }
+int setrlimit64(__rlimit_resource_t a, const struct rlimit64 *b) {
+    return setrlimit(a, (const struct rlimit *)b);
+}
+int open64(const char *, int, ...) __attribute__((alias("open")));
+
 pid_t fork(void) {
     int e = fails(N_fork, EAGAIN);
     pid_t pid = e == 0 ? next_fork() : -1;
