@@ -323,6 +323,9 @@ scene() {
         mode=files
         g -l log -o 'f{}' -n 4 -j 2 seq -f %07.0f {}000 {}999
         ;;
+    environment)
+        g -l log -n 4 -j 2 told {}
+        ;;
     retries)
         keep=1 input=$dir/list pulled=1
         g -l log -r 1 -k -j 2 seq -f %07.0f {}000 {}999
@@ -332,37 +335,69 @@ scene() {
 }
 printf '%s\n' 0 1 2 3 >"$dir/list"
 
+# told: writes what is wrong instead, if its input or environment is.
+cat >"$dir/bin/told" <<'.'
+#!/bin/sh
+cat || echo input
+[ "$GATHER_WHICH $GATHER_ITEM" = "$1 $1" ] || echo environment
+exec seq -f %07.0f "$1"000 "$1"999
+.
+chmod +x "$dir/bin/told"
+
 # --- The n-th call fails, for every n until the run succeeds
 
 # every WHO CALL HOW SCENE...: with plans who:call:1how, who:call:2how, ...
-# until two in a row have not come to pass.
+# until two in a row have not come to pass.  One has to, or nothing is proved.
+# Failures that need not end anything must not, and those that lose something
+# have to end so many runs of a scene.
 every() {
-    who=$1 call=$2 how=$3
+    who=$1 call=$2 how=$3 hits=0
     shift 3
     for scene; do
-        n=0 missed=0 wrongs=0
+        n=0 missed=0 wrongs=0 ends=0 least=0
         while [ $missed -lt 2 ] && [ $wrongs -lt 3 ]; do
             n=$((n + 1))
             plan=$who:$call:$n$how
             scene "$scene"
             judged
             [ ! -s "$dir/bad" ] || wrongs=$((wrongs + 1))
-            if fired; then missed=0; else missed=$((missed + 1)); fi
+            case $who:$call in
+            parent:accept | parent:bind | parent:getservbyname | \
+                parent:listen | parent:poll | parent:setrlimit | \
+                parent:setsockopt | parent:socket | parent:wait | \
+                child*:fork | child*:setrlimit | \
+                child*:setsockopt | child*:wait)
+                is "status, $scene, $n" 0 "$status"
+                ;;
+            esac
+            [ "$status" = 0 ] || ends=$((ends + 1))
+            missed=$((missed + 1))
+            ! fired || { missed=0 && hits=$((hits + 1)); }
         done
         total=$((total + n))
+        case $who:$call:$scene in
+        parent:f*:demonstration) ;; # has no ledger
+        parent:open:files | parent:close:files | parent:fflush:*) least=5 ;;
+        parent:rename:files) least=4 ;;
+        parent:open:* | parent:read:* | parent:write:* | parent:close:* | \
+            parent:fclose:* | parent:recv:ordered | \
+            parent:getsockname:* | parent:gethostbyname:*) least=1 ;;
+        esac
+        [ $ends -ge $least ] || echo "$scene: $call has failed, and all is well"
     done
+    [ $hits -gt 0 ] || echo "there is no $call"
     plan=''
 }
 
 noise=$SEED:30 total=0
-for call in fork thread memory open read write recv send connect close \
-    fclose wait socket bind listen getsockname setsockopt accept poll pipe \
-    rename setrlimit fflush fopen gethostbyname getservbyname; do
+for call in fork thread memory open read write recv send close fclose wait \
+    socket bind listen getsockname setsockopt accept poll pipe rename \
+    setrlimit fflush fopen gethostbyname getservbyname; do
     t "injector: parent, every $call fails once" every parent $call '' \
         demonstration ordered unordered files retries
 done
-for call in fork memory open read write recv send connect close wait socket \
-    setsockopt poll pipe setrlimit gethostbyname; do
+for call in fork memory recv send connect close wait socket setsockopt poll \
+    pipe setrlimit gethostbyname; do
     t "injector: child, every $call fails once" every child $call '' \
         demonstration ordered retries
     t "injector: one child, every $call fails once" every child1 $call '' \
@@ -370,7 +405,7 @@ for call in fork memory open read write recv send connect close wait socket \
 done
 for call in open close dup2 memory setenv execvp; do
     t "injector: before exec, every $call fails once" every fork $call '' \
-        ordered retries
+        ordered retries environment
 done
 noise=''
 
@@ -447,6 +482,7 @@ reaped() {
     g -l log -n 6 -j 1 seq -f %07.0f {}00 {}99
     judged
     is status 1 $status
+    grep -qs '^child0 connect' "$dir/fired" || echo 'nobody was hit'
     plan=''
 }
 t 'child, KILL: while the parent looks for the dead' reaped
@@ -461,6 +497,7 @@ asked() {
         g -l log -j 1 seq -f %07.0f {}000 {}999
         judged
         is "lines of the ledger, $n" 5 "$(wc -l <log)"
+        grep -qs '^child0 got' "$dir/fired" || echo "nobody was hit, $n"
     done
     plan='' input=/dev/null pulled=0 items=6 lines=100
 }
@@ -472,6 +509,9 @@ goodbye() {
     g -l log -n 1 seq -f %07.0f 0 99
     judged
     is status 0 $status
+    fired || echo 'nobody was hit'
+    [ "$1" != STOP ] || grep -q 'child 0 was stopped: continuing it' err ||
+        cat err
     plan='' items=6
 }
 for sig in KILL STOP SEGV; do
@@ -561,7 +601,7 @@ chmod +x "$dir/bin/kept"
 # killed SIGNAL CALL: the parent gets the signal at its n-th such call, for
 # every n.
 killed() {
-    n=0 missed=0
+    n=0 missed=0 hits=0
     case $1 in
     KILL) signal=9 ;;
     SEGV) signal=11 ;;
@@ -578,13 +618,14 @@ killed() {
             g -l log -n 4 -j 2 kept {}
         fi
         missed=$((missed + 1)) dead=''
-        ! fired || missed=0
+        ! fired || { missed=0 && hits=$((hits + 1)); }
         if fired && [ "$1" != TERM ]; then
             is status $((128 + signal)) $status
             dead=1
         fi
         judged
     done
+    [ $hits -gt 0 ] || echo "there is no $2"
     plan='' dead='' signal=0 mode=out items=6 lines=100
 }
 for call in fork thread memory open read write recv send close socket bind \
@@ -627,28 +668,32 @@ t 'parent, KILL: 60 commands that ignore TERM end' many
 
 # short LOW HIGH STEP UNDER ARGUMENTS: runs with each value from LOW to HIGH, @
 # in UNDER being the value.  Every run has to come out right, or to say why
-# not; the last one right.
+# not; the last one right.  If `must` is set, one of them has said that.
 short() {
+    : >"$dir/said"
     v=$1 high=$2 step=$3 whole=$4
     shift 4
     while [ "$v" -le "$high" ]; do
         under=$(echo "$whole" | sed "s/@/$v/g")
         g "$@"
+        cat err >>"$dir/said"
         v=$((v + step))
         grep -q 'error while loading shared libraries' err || judged
     done
     is "the last status" 0 "$status"
+    grep -q "$must" "$dir/said" || echo "nobody has said: $must"
     under=''
 }
 
 mode=out items=30 lines=100
 command -v prlimit >/dev/null || lack=prlimit
+must='warning: file descriptors allow only [0-9]* jobs'
 t 'real: 5 to 60 descriptors' short 5 60 1 'prlimit --nofile=@' \
     -k -l log -n 30 -j 20 seq -f %07.0f {}00 {}99
 mode=files
 t 'real: 5 to 60 descriptors, -o' short 5 60 1 'prlimit --nofile=@' \
     -k -l log -n 30 -j 20 -o 'f{}' seq -f %07.0f {}00 {}99
-mode=out items=12
+mode=out items=12 must=''
 t 'real: 3 to 40 MiB of address space' short 3000000 40000000 700000 \
     'prlimit --as=@' -k -l log -n 12 -j 8 seq -f %07.0f {}00 {}99
 
@@ -670,7 +715,7 @@ any=0
 lack=''
 [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null || lack='root, or setpriv'
 user=$((100000 + $$))
-items=12 lines=100
+items=12 lines=100 must='warning: only [0-9]* jobs: unable to fork more'
 t 'real: 1 to 40 processes' short 1 40 3 "setpriv --reuid=$user \
     --regid=$user --clear-groups prlimit --nproc=@" \
     -k -l log -n 12 -j 8 seq -f %07.0f {}00 {}99
@@ -811,11 +856,13 @@ jail() {
     root=$dir/root
     rm -rf "$root"
     mkdir -p "$root/dev" "$root$dir/bin"
-    seq=$(command -v seq)
+    seq=$(command -v seq) cat=$(command -v cat)
     cp "$dir/bin/gather" "$root$dir/bin/"
     cp "$seq" "$root/seq"
-    ldd "$dir/bin/gather" "$seq" | sed -n 's/^[^/]*\(\/[^ ]*\) (0x.*/\1/p' |
-        sort -u | while read -r file; do
+    cp "$cat" "$root/cat"
+    ldd "$dir/bin/gather" "$seq" "$cat" |
+        sed -n 's/^[^/]*\(\/[^ ]*\) (0x.*/\1/p' | sort -u |
+        while read -r file; do
         mkdir -p "$root${file%/*}"
         cp "$file" "$root$file"
     done
@@ -831,6 +878,9 @@ jailed() {
     judged
     is status 0 $status
     is '/etc' '' "$(ls -d "$root/etc" 2>/dev/null)"
+    g -n 4 /cat # which has an input, though an empty one
+    is 'status, cat' 0 $status
+    is 'messages, cat' '' "$(cat err)"
     mode=table
     g -n 4
     judged
@@ -846,7 +896,8 @@ chroot / true 2>/dev/null || lack='right to chroot'
 t 'real: no /etc, no /dev/null; then no /dev/urandom' jailed
 lack=''
 
-# network STATUS COMMAND...: a network of our own, made by the commands.
+# network STATUS COMMAND...: a network of our own, made by the commands.  What
+# goes wrong in it is said.
 network() {
     want=$1
     shift
@@ -859,6 +910,8 @@ exec "\$@"
     g -l log -n 4 -j 2 seq -f %07.0f {}00 {}99
     judged
     is status "$want" $status
+    [ "$want" = 0 ] ||
+        grep -q 'unable to connect to 127.0.0.1 port [0-9]*: ..' err || cat err
     under='' reaping=''
 }
 unshare -n true 2>/dev/null || lack='right to have a network'
@@ -870,7 +923,8 @@ t 'real: the loopback interface only' network 0 'ip link set lo up'
 lack=''
 
 # entered OPTIONS: signals are ignored or blocked on entry; a child is stopped,
-# one is killed, a command fails, the reader goes away.
+# one is killed, a command fails, the reader goes away; TERM ends it unless it
+# is ignored.
 entered() {
     under="env $*" items=6
     g -l log -n 6 -j 2 seq -f %07.0f {}00 {}99
@@ -887,18 +941,29 @@ entered() {
     is masks 'SigBlk: 0000000000000000 SigIgn: 0000000000000000 ' \
         "$(tr '\t\n' '  ' <out)"
     {
-        reap "$dir/report" env "$@" gather -n 20 seq 100000 2>err
+        reap "$dir/report" env "$@" gather -l log -n 20 seq 100000 2>err
         echo $? >status
     } | head -c 1000 >/dev/null
     is 'status, the reader having left' 141 "$(cat status)"
+    is 'lines of the ledger, the reader having left' 21 "$(wc -l <log)"
     cat "$dir/report"
+    # shellcheck disable=SC2016 # for another shell
+    g -n 1 sh -c 'kill -TERM $(ps -o ppid= -p $PPID); sleep 1'
+    cat "$dir/report"
+    case $* in
+    --ignore-signal*TERM | --ignore-signal | --ignore-signal\ *)
+        is 'status, TERM' 0 $status
+        ;;
+    *) is 'status, TERM' 143 $status ;;
+    esac
     under=''
 }
 env --ignore-signal=CHLD --block-signal=CHLD true 2>/dev/null ||
     lack='env --ignore-signal'
-for sig in CHLD PIPE USR1 HUP,INT,QUIT,TERM ''; do
-    t "real: on entry ignored: ${sig:-all}" entered "--ignore-signal=$sig"
-    t "real: on entry blocked: ${sig:-all}" entered "--block-signal=$sig"
+for sig in =CHLD =PIPE =USR1 =HUP,INT,QUIT,TERM ''; do # = alone means none
+    these=${sig#=}
+    t "real: on entry ignored: ${these:-all}" entered "--ignore-signal$sig"
+    t "real: on entry blocked: ${these:-all}" entered "--block-signal$sig"
 done
 t 'real: on entry ignored and blocked: all' entered --ignore-signal \
     --block-signal
