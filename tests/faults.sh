@@ -373,6 +373,7 @@ every() {
             [ "$status" = 0 ] || ends=$((ends + 1))
             missed=$((missed + 1))
             ! fired || { missed=0 && hits=$((hits + 1)); }
+            [ $missed = 0 ] || is "status, $scene, noise" 0 "$status"
         done
         total=$((total + n))
         case $who:$call:$scene in
@@ -383,7 +384,7 @@ every() {
             parent:fclose:* | parent:recv:ordered | \
             parent:getsockname:* | parent:gethostbyname:*) least=1 ;;
         esac
-        [ $ends -ge $least ] || echo "$scene: $call has failed, and all is well"
+        [ $ends -ge $least ] || echo "$scene: $ends of $least runs have ended"
     done
     [ $hits -gt 0 ] || echo "there is no $call"
     plan=''
@@ -636,12 +637,12 @@ for call in fork thread recv send poll write; do
     t "parent, SEGV: at every $call" killed SEGV $call
 done
 
-# cut SIGNAL: the parent dies after so many bytes on standard output.
+# cut_off: the parent dies after so many bytes on standard output.
 cut_off() {
     signal=9 dead=1 items=4 lines=1000
     for n in 0 1 8000 8001 20000; do
         plan=parent:wrote:$n:KILL
-        g -n 4 -j 2 kept {}
+        g -l log -n 4 -j 2 kept {}
         judged
         is status 137 $status
         is bytes $n "$(wc -c <out)"
@@ -697,19 +698,25 @@ mode=out items=12 must=''
 t 'real: 3 to 40 MiB of address space' short 3000000 40000000 700000 \
     'prlimit --as=@' -k -l log -n 12 -j 8 seq -f %07.0f {}00 {}99
 
-# room: items that wait do not fit into memory, though -m allows them.
+# room: items that wait do not fit into memory, though -m allows them.  With
+# less than 40 MB the one whose turn it is may find none, but not always.
 room() {
-    items=3 lines=1000000 under='prlimit --as=40000000'
-    # shellcheck disable=SC2016 # for another shell
-    g -l log -m 1G -n 3 ${1+"$1"} sh -c '[ {} != 0 ] || sleep 0.5
-        seq -f %07.0f {}000000 {}999999'
-    judged
-    is status 0 $status
+    items=3 lines=1000000 right=0
+    for megabytes in 14 18 20 40; do
+        under="prlimit --as=${megabytes}000000"
+        # shellcheck disable=SC2016 # for another shell
+        g -l log -m 1G -n 3 ${1+"$1"} sh -c '[ {} != 0 ] || sleep 0.5
+            seq -f %07.0f {}000000 {}999999'
+        grep -q 'error while loading shared libraries' err || judged
+        [ $megabytes = 40 ] || [ "$status" != 0 ] || right=$((right + 1))
+    done
+    is 'status, 40' 0 "$status"
+    [ $right -gt 0 ] || echo 'never right with less'
     under=''
 }
-t 'real: 16 MB that wait, 40 MB of address space' room
+t 'real: 16 MB that wait, 14 to 40 MB of address space' room
 any=1
-t 'real: 16 MB that wait, 40 MB of address space, -u' room -u
+t 'real: 16 MB that wait, 14 to 40 MB of address space, -u' room -u
 any=0
 
 lack=''
@@ -1061,6 +1068,7 @@ round() {
     137,*parent:*:KILL*) dead=1 signal=9 ;;
     esac
     judged
+    fired || is 'status, noise' 0 "$status" # which is no reason to fail
     plan='' noise='' dead='' signal=0
 }
 
