@@ -24,7 +24,8 @@
  * INJECT_LOG   a file: gets a line for each plan that has come to pass
  *
  * What cannot happen does not happen here: pipes do not break, writes to them
- * up to PIPE_BUF are not cut, and EINTR comes only where the call may wait.
+ * up to PIPE_BUF and messages are not cut, and EINTR comes only where the call
+ * may wait.
  * Commands run without all this, as LD_PRELOAD is taken from the environment.
  * It needs the GNU C library, whose allocator is called by its inner names.
  */
@@ -418,7 +419,7 @@ static int transfer(int fd, int in, size_t n, size_t *m, enum call *bytes) {
     if (*bytes != NUMBER) *m = until_signal(*bytes, n);
     if (!noisy()) return 0;
     if ((wait || net) && dice(2) > 0) return wait ? EINTR : EAGAIN;
-    if (*m > 1 && (!tube || (in ? *m > 16 : *m > PIPE_BUF)))
+    if (*m > 1 && fd != 2 && (!tube || (in ? *m > 16 : *m > PIPE_BUF)))
         *m = 1 + dice((unsigned)(*m < 70000 ? *m : 70000));
     return 0;
 }
