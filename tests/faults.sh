@@ -32,10 +32,14 @@
 # line is `N passed, N failed`, then `, N skipped` if some were; the exit
 # status is 0 if none failed.
 
-if [ -z "$FAULTS_MOUNTS" ] && unshare -m true 2>/dev/null; then
-    FAULTS_MOUNTS=private # what is mounted here goes with this process
-    export FAULTS_MOUNTS
-    exec unshare -m sh "$0" "$@"
+# What is mounted here goes with this process.  The network is its own, too:
+# the well-known port has to be free, or the second socket() is not a second
+# chance but the last.
+if [ -z "$FAULTS_OWN" ] && unshare -mn ip link set lo up 2>/dev/null; then
+    FAULTS_OWN=yes
+    export FAULTS_OWN
+    # shellcheck disable=SC2016 # for another shell
+    exec unshare -mn sh -c 'ip link set lo up; exec sh "$0" "$@"' "$0" "$@"
 fi
 # shellcheck source=tests/tap.sh
 . "$(dirname "$0")/tap.sh"
