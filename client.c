@@ -76,8 +76,7 @@ int client(const unsigned char *token, uint32_t child, cursor *f, void *arg) {
         free(text);
         header(m, which | END, 12);
         m[2] = htonl((uint32_t)status);
-        m[3] = htonl((uint32_t)(size >> 32));
-        m[4] = htonl((uint32_t)size);
+        m[3] = htonl((uint32_t)(size >> 32)), m[4] = htonl((uint32_t)size);
         more = status < 0 ? -1 : ask(m, HEADER + 12, &text);
     }
     close(c);
@@ -118,10 +117,10 @@ char *substitute(const char *string, const char *text) {
 struct process {
     pid_t pid;          /* also its session and its process group */
     int out;            /* its output, not blocking; -1 after the end */
-    int exited, status; /* it has been collected, with this status */
+    int exited, status; /* it has been collected, with this status; and */
+    int gone, coarse;   /* its group has ended; naps take too long here */
     double due;         /* when (of now()) its time is up, 0 for never */
     double silent;      /* since when (of now()) nothing has happened */
-    int coarse;         /* naps take too long here */
 };
 
 /* Becomes the command, or returns with errno set. */
@@ -159,10 +158,10 @@ static int start(struct process *p, struct command *cmd, const char *text) {
         command_over();
     }
     close(fds[2]);
-    if (error != 0) close(fds[0]);
     p->out = fds[0];
     fcntl(p->out, F_SETFL, O_NONBLOCK);
-    widen(p->out); /* not more: a user may have 64 MiB of pipes */
+    widen(p->out, 1 << 18); /* not more: a user may have 64 MiB of pipes */
+    if (error != 0) close(p->out);
     return error;
 }
 
@@ -171,12 +170,12 @@ static void collect(struct process *p, int flags) {
     pid_t pid;
     do pid = p->exited ? 0 : waitpid(p->pid, &p->status, flags);
     while (pid < 0 && errno == EINTR);
-    if (pid > 0) p->silent = now();
-    p->exited |= pid > 0;
+    if (pid > 0) p->exited = 1, p->silent = now();
 }
 
 /* Ends the process and its group: TERM, and later KILL for what is left. */
 static void end(struct process *p) {
+    if (p->gone) return;
     kill(-p->pid, SIGTERM), kill(-p->pid, SIGCONT);
     for (double by = now() + GRACE; kill(-p->pid, 0) == 0 && now() < by;) {
         poll(NULL, 0, 10); /* nothing tells when a group is gone */
@@ -193,25 +192,25 @@ enum verdict { GO_ON, OVER, LATE, LOST };
  * A program that pours is left alone for a moment, as each wake-up is dear. */
 static enum verdict step(struct process *p) {
     static uint32_t piece[2 + PIECE / 4]; /* a message, for one write */
-    static const struct timespec nap = {.tv_nsec = 1}; /* the shortest */
     char *data = (char *)(piece + 2);
     double t = now(), by = p->due;
     size_t full = 0;
+    if (p->exited && !p->gone && kill(-p->pid, 0) < 0)
+        p->gone = 1, command_over();
     if (p->due > 0 && p->due <= t) return LATE;
     ssize_t n = p->out < 0 ? -1 : read(p->out, data, PIECE);
     while (n > 0) {
         full += (size_t)n;
         if (n < 4096 || full > PIECE / 2 || p->coarse) break;
-        nanosleep(&nap, NULL);
-        p->coarse = now() - t > 5e-3; /* 50 us on Linux, a tick elsewhere */
+        nanosleep(&(struct timespec){0, 1}, NULL); /* 50 us on Linux, or a */
+        p->coarse = now() - t > 5e-3;              /* tick of some ms */
         n = read(p->out, data + full, PIECE - full);
     }
     if (full > 0) {
         header(piece, which, full);
         t = now();
         if (sendn(c, piece, HEADER + full) < HEADER + full) return LOST;
-        size += full;
-        p->silent = now();
+        size += full, p->silent = now();
         if (p->due > 0 && p->silent - t > 2e-3) p->due += p->silent - t;
         return GO_ON;
     }

@@ -82,8 +82,8 @@ static double seconds(const char *arg) {
     for (; *p >= '0' && *p <= '9'; p++) t = 10 * t + (*p - '0');
     if (*p == '.')
         while (*++p >= '0' && *p <= '9') t += (unit /= 10) * (*p - '0');
-    if (arg != NULL && (*p != '\0' || t <= 0))
-        fatal("understand ", arg, "not a number of seconds");
+    if (arg != NULL && (*p != '\0' || t <= 0 || t > 1e6))
+        fatal("understand ", arg, "not a number of seconds, or out of range");
     return t;
 }
 
@@ -117,8 +117,7 @@ static void set_command(char **argv, int n) {
         mentioned |= strstr(argv[i], braces) != NULL;
     }
     argv[n - 1] = mentioned ? NULL : braces;
-    argv[n] = NULL;
-    o.cmd.argv = argv - 1;
+    argv[n] = NULL, o.cmd.argv = argv - 1;
 }
 
 /* What -c means, with a command of n words; if none, cat, for our input. */
@@ -183,8 +182,7 @@ static void command_line(int argc, char **argv) {
     if (run.files && !strstr(run.files, "{}"))
         usage("no {} in -o ", run.files);
     run.keep = o.cmd.argv == NULL;
-    run.ready = run.keep || o.arg['n'] != NULL || o.items != NULL;
-    run.prompt = run.ready;
+    run.prompt = run.ready = run.keep || o.arg['n'] != NULL || o.items != NULL;
     run.listed = run.ready && o.cursors == 0;
     if (run.ready && o.cursors < (uint64_t)run.jobs) run.jobs = (int)o.cursors;
 }
@@ -195,15 +193,12 @@ static long read_text(const char **bad) {
     long n = 0;
     while (*bad == NULL && (byte = getc_unlocked(stdin)) != separator) {
         int failed = byte == EOF && ferror(stdin) ? errno : 0;
-        if (failed == EAGAIN && ready(0, POLLIN, 0)) {
-            clearerr(stdin);
-            continue;
-        }
-        if (failed != 0) *bad = strerror(failed);
-        if (byte == EOF) return *bad != NULL || n == 0 ? -1 : n;
-        if (byte == '\0') *bad = "it contains a NUL byte";
-        if (n == ITEM_MAX) *bad = "it is longer than 1 MiB";
-        if (*bad == NULL) o.text[n++] = (char)byte;
+        if (failed == EAGAIN && ready(0, POLLIN, 0)) clearerr(stdin);
+        else if (failed != 0) *bad = strerror(failed);
+        else if (byte == EOF) return n == 0 ? -1 : n;
+        else if (byte == '\0') *bad = "it contains a NUL byte";
+        else if (n == ITEM_MAX) *bad = "it is longer than 1 MiB";
+        else o.text[n++] = (char)byte;
     }
     return *bad != NULL ? -1 : n;
 }
@@ -286,7 +281,7 @@ static void note(const struct item *item, enum state state, int value) {
         free(text);
     }
     fprintf(o.ledger, "\t%s\n", words[state]);
-    if (fflush(o.ledger) != 0) lose(o.arg['l']);
+    if (fflush(o.ledger) != 0 || ferror(o.ledger)) lose(o.arg['l']);
 }
 
 /* Lets an exit status count, if it matters more than what was so far. */
@@ -327,7 +322,7 @@ static void tick(const struct run *r, const struct item *turn) {
         "\033[?7l%u/%u%s items, %.1f MB, %.1f MB/s%s\033[K\033[?7h\r",
         o.count[COMPLETE], (unsigned)(r->ready ? o.cursors : r->given),
         r->ready || r->listed ? "" : "+", (double)r->bytes / 1e6, rate,
-        ready(1, POLLOUT, now()) ? wait : ", standard output is slow");
+        r->files || ready(1, POLLOUT, now()) ? wait : ", output is slow");
     writen(2, line, strlen(line));
 }
 
@@ -345,8 +340,7 @@ static void table(double took) {
         p += sprintf(p, "%5u %8ld %12ju %9.6f  %016jx  %s\n", (unsigned)i,
             (long)row->pid, (uintmax_t)row->bytes, row->took, (uintmax_t)sum,
             good ? "complete" : "incomplete or wrong");
-        total += row->bytes;
-        right += (unsigned)good;
+        total += row->bytes, right += (unsigned)good;
     }
     p += sprintf(p,
         "%ju of %ju cursors complete and right, %ju of %ju bytes, "
@@ -368,9 +362,8 @@ static void summary(void) {
         run.given = (uint32_t)o.cursors;
     }
     int more = 0;
-    while (!run.listed && run.prompt && (more = next(&item)) > 0) {
+    while (!run.listed && run.prompt && (more = next(&item)) > 0)
         item.which = run.given++, done(&item);
-    }
     run.failed |= more < 0;
     char line[200] = "";
     for (int i = 0; i < 6; i++)
@@ -402,8 +395,7 @@ static void fork_children(void) {
             say("warning: only %d jobs: unable to fork more", run.jobs);
         }
         if (pid != 0) continue;
-        close(s); /* from here on the life of a child */
-        setrlimit(RLIMIT_NOFILE, &o.files);
+        close(s), setrlimit(RLIMIT_NOFILE, &o.files); /* a child's life */
         int r = run.keep ? client(run.token, (uint32_t)k, synthetic, &o.bytes)
                          : client(run.token, (uint32_t)k, command, &o.cmd);
         _exit(r < 0 ? 2 : r == 1);
@@ -424,7 +416,6 @@ static void open_files(void) {
         fprintf(o.ledger,
             "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\t"
             "Exitval\tSignal\tCommand\tState\n");
-        if (fflush(o.ledger) != 0) lose(o.arg['l']);
     }
     if (run.keep &&
         (o.rows = calloc((size_t)o.cursors + 1, sizeof(*o.rows))) == NULL)
@@ -435,6 +426,7 @@ static void open_files(void) {
 static void serve(void) {
     afford();
     if (server_open(o.arg['p']) < 0) exit(1);
+    if (o.ledger != NULL && fflush(o.ledger) != 0) lose(o.arg['l']);
     if (run.verbose) say("listening on %s port %d", hname, (int)sport);
     double start = now();
     if (o.arg['q'] == NULL && !run.verbose && isatty(2)) run.tick = tick;
@@ -455,10 +447,10 @@ int main(int argc, char **argv) {
     run.next = next, run.done = done;
     command_line(argc, argv);
     unsetenv("GATHER_TOKEN"); /* commands shall not find it */
+    open_files(); /* FIFOs may wait for ever: signals are not handled yet */
     if (signals_init() < 0 ||
         (!run.remote && o.client == 0 && make_token(run.token) < 0))
         fatal("start", "", strerror(errno));
-    open_files();
     if (o.client == 0) serve();
     else {
         int r = client(run.token, o.client, command, &o.cmd);

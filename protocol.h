@@ -151,7 +151,6 @@ static inline double now(void) { return seconds_of(CLOCK_MONOTONIC); }
 /* Milliseconds for poll() to last until `by` (of now(); 0: for ever). */
 static inline int until(double by) {
     double left = by - now();
-    left = left > 1e6 ? 1e6 : left;
     return by <= 0 ? -1 : left <= 0 ? 0 : (int)(left * 1000) + 1;
 }
 
@@ -192,8 +191,7 @@ static inline size_t move(
 
 /* Makes a header.  Messages are words in network byte order, for ntohl(). */
 static inline void header(uint32_t *m, uint32_t item, size_t n) {
-    m[0] = htonl(item);
-    m[1] = htonl((uint32_t)n);
+    m[0] = htonl(item), m[1] = htonl((uint32_t)n);
 }
 
 /* What every connection gets.  Who vanished without a word is missed after 20
@@ -210,11 +208,14 @@ static inline void tune(int fd) {
 #endif
 }
 
-#ifdef __linux__ /* a larger pipe saves wake-ups; there is no standard way */
-#define widen(pipe) /* F_GETPIPE_SZ, F_SETPIPE_SZ */                          \
-    (void)(fcntl(pipe, 1032) < 1 << 18 ? fcntl(pipe, 1031, 1 << 18) : 0)
+#ifdef __linux__ /* what has no standard way: larger pipes, and fewer copies  \
+                  */
+#define widen(pipe, bytes) /* F_GETPIPE_SZ, F_SETPIPE_SZ */                   \
+    (void)(fcntl(pipe, 1032) < (bytes) ? fcntl(pipe, 1031, bytes) : 0)
+ssize_t splice(int in, int64_t *, int out, int64_t *, size_t, unsigned flags);
 #else
-#define widen(pipe) ((void)0)
+#define splice(in, a, out, b, n, flags) (-1)
+#define widen(pipe, bytes) ((void)0)
 #endif
 
 /* The port, host byte order, of a service or a number; -1 if it is neither. */

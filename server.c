@@ -104,6 +104,7 @@ int server_open(const char *port) {
     if ((ha = gethostbyname(hname)) == NULL || ha->h_addrtype != AF_INET)
         why = "no such host";
     else memcpy(&sa.sin_addr, ha->h_addr_list[0], sizeof(sa.sin_addr));
+    if (!why) snprintf(hname, sizeof(hname), "%s", inet_ntoa(sa.sin_addr));
     if (n < 0 && port != NULL) why = "no such service, and no number";
     if (!why && (n < 0 || listen_on(n) < 0) && (port || listen_on(0) < 0))
         why = strerror(errno);
@@ -126,8 +127,7 @@ static void abort_run(int sig) {
 /* The same since gather itself failed to do something, for a reason. */
 static void fail_run(const char *what, const char *name, const char *why) {
     if (!run->aborted) say("fatal: unable to %s%s: %s", what, name, why);
-    run->failed = 1;
-    abort_run(0);
+    run->failed = 1, abort_run(0);
 }
 
 /* Is every item over, or the run aborted? */
@@ -170,8 +170,7 @@ static void release(struct item *item) {
 static void wait_in_line(struct conn *cn) {
     struct conn **p = &q.line;
     while (*p != NULL) p = &(*p)->behind;
-    *p = cn;
-    cn->behind = NULL;
+    *p = cn, cn->behind = NULL;
     await(&cn->wake);
     for (p = &q.line; *p != cn;) p = &(*p)->behind;
     *p = cn->behind;
@@ -285,15 +284,33 @@ static size_t hear(struct conn *cn, void *buf, size_t n) {
     return got;
 }
 
+/* Moves some of n bytes from a child to standard output, without a copy, if
+ * that is a pipe, the system can, and it pays.  Returns how many.  It waits in
+ * poll(), as the pipe is locked in splice(), and over() waits for it. */
+static size_t pass(struct conn *cn, size_t n) {
+    struct item *item = cn->item;
+    if (cn->child >= NONE || item->fd >= 0 || n < BLOCK / 8) return 0;
+    unlock();
+    ready(cn->fd, POLLIN, 0), ready(1, POLLOUT, 0);
+    lock();
+    item->busy = 2;
+    unlock();
+    ssize_t r = splice(cn->fd, NULL, 1, NULL, n, 2 /* SPLICE_F_NONBLOCK */);
+    lock_main(); /* even now: what is out has to be counted */
+    item->busy = 1, item->written |= r > 0;
+    return r > 0 ? (size_t)r : 0;
+}
+
 /* Takes the n bytes of a data message.  Returns 0 if not all could be had. */
 static int receive(struct conn *cn, size_t n) {
     struct item *item = cn->item;
     while (n > 0) {
-        size_t k = n < BLOCK || run->keep ? n : BLOCK;
+        size_t got, k = n < BLOCK || run->keep ? n : BLOCK;
         int out = place(cn, k);
         if (out) put(item);
-        size_t got = hear(cn, item->data + item->held, k);
-        item->held += got, item->bytes += got, run->bytes += got;
+        if (out && (got = pass(cn, k)) > 0) k = got;
+        else got = hear(cn, item->data + item->held, k), item->held += got;
+        item->bytes += got, run->bytes += got;
         if (out) put(item);
         item->busy = 0;
         if (!out && q.turn == item) flush(); /* since just now */
@@ -322,8 +339,7 @@ static int converse(struct conn *cn) {
 
 /* Has an item run, afresh, by the first client that is free. */
 static void put_back(struct item *item) {
-    item->waiting = 1, q.waiting++;
-    item->owner = NULL;
+    item->waiting = 1, q.waiting++, item->owner = NULL;
     if (q.turn == item && !q.ordered) q.turn = NULL;
     release(item);
     pthread_cond_broadcast(&q.more); /* one of them may want no other */
@@ -338,8 +354,7 @@ static struct item *waiting(uint32_t wanted) {
             (wanted < NONE ? wanted == item->which : !item->promised))
             break;
     if (item == NULL) return NULL;
-    q.promised -= item->promised;
-    item->waiting = item->promised = 0;
+    q.promised -= item->promised, item->waiting = item->promised = 0;
     if (--q.waiting == 0 && run->listed) pthread_cond_broadcast(&q.more);
     return item;
 }
@@ -360,9 +375,10 @@ static void report(const struct item *item, const char *then) {
             st & 255, then);
 }
 
-/* An item has run.  It is put back if it may run again; else it is done, and
- * what this lets out goes out.  Without order, its turn is awaited here. */
-static void finish(struct conn *cn, int status) {
+/* An item has run.  If it may run again it is put back, and 1 returned; else
+ * it is done, and what this lets out goes out.  Without order it awaits its
+ * turn. */
+static int finish(struct conn *cn, int status) {
     struct item *item = cn->item;
     item->status = status;
     item->took = now() - item->began;
@@ -380,6 +396,7 @@ static void finish(struct conn *cn, int status) {
     if (!again && run->unordered && q.turn == NULL) q.turn = item;
     if (!again && (run->keep || run->files != NULL)) retire(item);
     flush();
+    return again;
 }
 
 /* Takes an item from the list, alone and in order; or NULL, at its end. */
@@ -403,8 +420,7 @@ static struct item *list_item(void) {
         return NULL;
     }
     item->fd = -1, item->which = run->given++;
-    *(item->self = q.tail) = item;
-    q.tail = &item->next;
+    *(item->self = q.tail) = item, q.tail = &item->next;
     if (q.ordered && q.turn == NULL) q.turn = item;
     q.open++, q.held += sizeof(*item) + item->length;
     pthread_cond_signal(&q.more);
@@ -463,8 +479,8 @@ static int attempt(struct conn *cn) {
     if (run->files != NULL) open_file(item);
     if (reply(cn, item)) status = converse(cn);
     int there = status != STATUS_LOST;
-    finish(cn, there || cn->left >= 0 ? status : STATUS_TIMEOUT);
-    return there && (cn->child < END || status == 0 || run->retries == 0);
+    if (!there && cn->left < 0) status = STATUS_TIMEOUT;
+    return !(finish(cn, status) && cn->child >= END) && there;
 }
 
 /* Reads the opening.  Returns 0 for a stranger, who changes nothing here. */
@@ -525,8 +541,7 @@ static void serve(int fd) {
     pthread_attr_destroy(&attr);
     if (error != 0) {
         say("warning: unable to serve a client: %s", strerror(error));
-        free(cn);
-        close(fd);
+        free(cn), close(fd);
         return;
     }
     cn->fd = fd; /* it waits for the lock, so there is time for this */
@@ -589,6 +604,7 @@ static int over(double *deadline) {
     if (late) child_kill(0);
     if (late || *deadline <= 0) *deadline = now() + 2 * GRACE;
     if (children > 0 || (run->reading && run->prompt)) return 0;
+    if (q.turn != NULL && q.turn->busy > 1 && !late) return 0; /* to count */
     return run->aborted || q.threads == 0;
 }
 
@@ -609,9 +625,8 @@ static void watch(double by) {
 int server(struct run *r) {
     struct item *item = NULL;
     double deadline = 0;
-    run = r;
-    widen(1);
-    q.tail = &q.items;
+    run = r, q.tail = &q.items;
+    widen(1, 1 << 20);
     q.ordered = !run->unordered && !run->keep && run->files == NULL;
     if (run->limit <= 0) run->limit = run->jobs + 100;
     lock();

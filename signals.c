@@ -39,8 +39,8 @@ static int tell(pid_t group) {
 /* Makes poll() return in the main thread; for any thread. */
 void signals_wake(void) {
     int record[2] = {-1, 0};
-    ssize_t r = write(self[1], record, sizeof(record));
-    (void)r; /* a full pipe wakes its reader just as well */
+    if (write(self[1], record, sizeof(record)) < 0)
+        return; /* full: it wakes */
 }
 
 static void handler(int sig) {
@@ -91,8 +91,7 @@ int signals_fd(void) { return self[0]; }
 /* Kills the command of a child that is dead: nobody else knows of it. */
 static void orphan(struct kid *kid) {
     if (kid->alive || kid->group == 0) return;
-    kill(-kid->group, SIGKILL);
-    kid->group = 0;
+    kill(-kid->group, SIGKILL), kid->group = 0;
 }
 
 /* Empties the pipe, and takes note of what commands have announced.  Returns
@@ -132,16 +131,13 @@ int child_fork(void) {
     pid_t pid = fork();
     if (pid == 0) {
         setpgid(0, 0);
-        number = forked;
-        up = self[1];
-        close(self[0]);
+        number = forked, up = self[1], close(self[0]);
         signals_default();
         dispose(SIGCHLD, handler);
         dispose(SIGTTOU, SIG_IGN); /* lest a message to a terminal stops it */
         if (open_self() < 0) _exit(2);
     } else if (pid > 0) {
-        kids[forked++] = (struct kid){pid, 1, 0};
-        children++;
+        kids[forked++] = (struct kid){pid, 1, 0}, children++;
     }
     sigprocmask(SIG_SETMASK, &old, NULL);
     return (int)pid;
@@ -163,15 +159,12 @@ int child_reap(int *status) {
         int n = forked;
         while (n > 0 && kids[k = (k + 1) % forked].pid != pid) n--;
         if (n == 0) continue; /* it is older than this program */
-        if (WIFSTOPPED(*status)) {
-            say("warning: child %d was stopped: continuing it", k);
-            kill(pid, SIGCONT);
-            continue;
+        if (!WIFSTOPPED(*status)) {
+            kids[k].alive = 0, children--, orphan(&kids[k]);
+            return k;
         }
-        kids[k].alive = 0;
-        children--;
-        orphan(&kids[k]);
-        return k;
+        say("warning: child %d was stopped: continuing it", k);
+        kill(pid, SIGCONT);
     }
     return -1;
 }

@@ -425,6 +425,15 @@ $ kill $!; exit $status
 ? 143
 .
 
+try 'death by TERM: while it waits for who writes to a FIFO' <<'.'
+$ mkfifo list log; echo a >lines
+$ for file in '-a list' '-l log -a lines'; do
+$     (gather -q $file echo & sleep 1; kill $!; wait $!; echo $?) 2>/dev/null
+$ done
+143
+143
+.
+
 try 'death by PIPE: the reader of the output went away' <<'.'
 $ { watched gather lines 100000 ::: a; echo $? >status; } | sed -n 1q
 $ till grep . status 2>/dev/null
@@ -531,8 +540,8 @@ done
 for n in -1 '' 12x 1k 1000001; do
     refuse "$n: not a number, or out of range" -r "$n"
 done
-for n in 0 -1 '' . x 1x 1.2.3 1e3 +1 0x1 inf nan; do
-    refuse "$n: not a number of seconds" -t "$n"
+for n in 0 -1 "" . x 1x 1.2.3 1e3 +1 0x1 inf nan 1000000.5; do
+    refuse "$n: not a number of seconds, or out of range" -t "$n"
 done
 
 try 'command line: options end where the command begins' <<'.'
@@ -1872,6 +1881,13 @@ $ gather -b 192.0.2.1 -p 0 echo ::: a 2>&1 | sed 's/\(port 0\): .*/\1: reason/'
 gather: fatal: unable to listen on 192.0.2.1 port 0: reason
 .
 
+try '-b: a name is resolved once, and children take the address' <<'.'
+$ gather -v -b localhost -p 0 -j 1 echo ::: a 2>err; port >/dev/null
+$ sed -n '/^gather: listening/p' err | sed 's/port .*/port/'
+a
+gather: listening on 127.0.0.1 port
+.
+
 try '-b: a host that nobody knows' <<'.'
 $ gather -b a..b -p 0 echo ::: a
 ! fatal: unable to listen on a..b port 0: no such host
@@ -2047,6 +2063,19 @@ $ (echo lost; sleep 2; echo half) | gather -c 127.0.0.1:$p -t 1 -w 0; echo $?
 $ echo whole | gather -c 127.0.0.1:$p -w 0; wait; cat out
 1
 whole
+! fatal: the connection is lost
+.
+
+try '-w, -r: after the last try the client is told that it is over' <<'.'
+$ gather -k -r 1 -p 0 -j 0 -n 1 >out 2>err & p=$(port)
+$ gather -c 127.0.0.1:$p -w 0 false; echo $?
+$ gather -c 127.0.0.1:$p -w 0 false; echo $?
+$ wait $!; echo $?; grep item err | digits
+1
+0
+123
+gather: item N: exit N, trying again
+gather: item N: exit N
 ! fatal: the connection is lost
 .
 

@@ -98,18 +98,25 @@ clear() {
 
 # g ARGUMENTS: runs gather in it, by the plans of `plan`, with the noise of
 # `noise`, below `under`, a command; sets `status`.  `input` is its standard
-# input, `reaping` are options of reap.
+# input, `reaping` are options of reap.  Its standard output is the file `out`,
+# or if `piped` is set a pipe, which ends there.
 g() {
     clear
-    runs=$((runs + 1))
+    runs=$((runs + 1)) to=out
+    if [ -n "$piped" ]; then
+        mkfifo pipe || exit 1
+        cat pipe >out &
+        to=pipe
+    fi
     # shellcheck disable=SC2086 # words
     INJECT=$plan INJECT_NOISE=$noise INJECT_LOG=$dir/fired \
         reap ${plan:+-l "$dir/inject.so"} -s "$DEADLINE" $reaping \
-        "$dir/report" $under "$dir/bin/gather" "$@" >out 2>err <"$input"
+        "$dir/report" $under "$dir/bin/gather" "$@" >$to 2>err <"$input"
     status=$?
     args=$*
+    [ -z "$piped" ] || wait $!
 }
-plan='' noise='' under='' reaping='' input=/dev/null
+plan='' noise='' under='' reaping='' input=/dev/null piped=''
 
 # fired: has a plan come to pass?
 fired() {
@@ -319,6 +326,11 @@ scene() {
     ordered)
         g -l log -n 4 -j 2 seq -f %07.0f {}000 {}999
         ;;
+    piped)
+        lines=10000 piped=1
+        g -l log -n 4 -j 2 seq -f %07.0f {}0000 {}9999
+        piped=''
+        ;;
     unordered)
         any=1 lines=10000
         g -l log -u -m 0 -n 4 -j 2 seq -f %07.0f {}0000 {}9999
@@ -368,8 +380,8 @@ every() {
             case $who:$call in
             parent:accept | parent:bind | parent:getservbyname | \
                 parent:listen | parent:poll | parent:setrlimit | \
-                parent:setsockopt | parent:socket | parent:wait | \
-                child*:fork | child*:setrlimit | \
+                parent:setsockopt | parent:socket | parent:splice | \
+                parent:wait | child*:fork | child*:setrlimit | \
                 child*:setsockopt | child*:wait)
                 is "status, $scene, $n" 0 "$status"
                 ;;
@@ -400,6 +412,10 @@ for call in fork thread memory open read write recv send close fclose wait \
     setrlimit fflush fopen gethostbyname getservbyname; do
     t "injector: parent, every $call fails once" every parent $call '' \
         demonstration ordered unordered files retries
+done
+for call in splice recv write poll memory thread; do
+    t "injector: parent, every $call fails once, into a pipe" \
+        every parent $call '' piped
 done
 for call in fork memory recv send connect close wait socket setsockopt poll \
     pipe setrlimit gethostbyname; do
@@ -651,7 +667,15 @@ cut_off() {
         is status 137 $status
         is bytes $n "$(wc -c <out)"
     done
-    plan='' dead='' signal=0 items=6 lines=100
+    piped=1 lines=10000
+    for n in 0 1 16384 80000 80001 200000; do
+        plan=parent:wrote:$n:KILL
+        g -l log -n 4 -j 2 seq -f %07.0f {}0000 {}9999
+        judged
+        is status 137 $status
+        is bytes $n "$(wc -c <out)"
+    done
+    plan='' dead='' signal=0 items=6 lines=100 piped=''
 }
 t 'parent, KILL: in the middle of its output' cut_off
 
@@ -933,6 +957,38 @@ t 'real: the loopback interface is down: it says so in 40 seconds' network 1 \
 t 'real: the loopback interface only' network 0 'ip link set lo up'
 lack=''
 
+# reused: a command has ended, its group, too, but not its output, which takes
+# longer than it may.  Somebody else has its number by then, and is left alone.
+cat >"$dir/bin/reused" <<'.'
+#!/bin/sh
+# shellcheck disable=SC2016 # for another shell
+gather -q -t 3 sh -c 'echo $$ >number
+    setsid sh -c "while echo x; do sleep 0.3; done" &' ::: a >out 2>err &
+until [ -s number ]; do sleep 0.02; done
+n=$(cat number)
+while kill -0 "-$n" 2>/dev/null; do sleep 0.02; done
+until [ "$other" = "$n" ]; do
+    echo $((n - 1)) >/proc/sys/kernel/ns_last_pid
+    setsid sleep 60 &
+    other=$!
+done
+wait %1
+echo $?
+kill -0 "$other" || echo "it was killed"
+.
+chmod +x "$dir/bin/reused"
+reused() {
+    clear
+    reap "$dir/report" unshare -fp --mount-proc reused >status
+    is status 124 "$(cat status)"
+    is message 'gather: item 0: timed out' "$(sed 1q err)"
+    cat "$dir/report"
+}
+unshare -fp --mount-proc test -w /proc/sys/kernel/ns_last_pid 2>/dev/null ||
+    lack='right to have processes numbered'
+t 'real: the number of a command that has ended is used again' reused
+lack=''
+
 # entered OPTIONS: signals are ignored or blocked on entry; a child is stopped,
 # one is killed, a command fails, the reader goes away; TERM ends it unless it
 # is ignored.
@@ -1001,7 +1057,7 @@ trouble() {
     who=$word
     case $who in
     parent) one_of memory open read recv send close poll accept thread fork \
-        pipe setsockopt rename wrote sent got ;;
+        pipe setsockopt rename wrote sent got splice ;;
     fork) one_of memory open close dup2 setenv execvp ;;
     *) one_of memory recv send close poll fork pipe connect socket wait sent \
         got sent got sent got ;;
@@ -1065,6 +1121,8 @@ round() {
     [ "$word" = 0 ] || set -- "$@" -r "$word"
     one_of 0 0 30
     [ "$word" = 0 ] || set -- "$@" -t "$word"
+    one_of '' 1
+    piped=$word
     : "${plan:=fork:fork:99}"
     g "$@" seq -f %07.0f "{}$zeros" "{}$nines"
     dead='' signal=0
@@ -1073,7 +1131,7 @@ round() {
     esac
     judged
     fired || is 'status, noise' 0 "$status" # which is no reason to fail
-    plan='' noise='' dead='' signal=0
+    plan='' noise='' dead='' signal=0 piped=''
 }
 
 # rounds FROM TO: those of a block.

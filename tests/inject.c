@@ -10,7 +10,8 @@
  *              fork, what a child has forked, before its exec
  *   call       a name of those in `names`.  recv and send are read() and
  *              write() of a socket, read and write those of anything else,
- *              but pipes and standard error, see below.  For got and sent,
+ *              but pipes and standard error, see below; splice is both, from a
+ *              socket to standard output.  For got and sent,
  *              the bytes through sockets, and wrote, those to standard output,
  *              n counts bytes, from 0: exactly so many go before the signal.
  *   n          the n-th such call of the process; with + also all after it
@@ -83,7 +84,7 @@
 #define OTHERS                                                              \
     Y(fork) Y(thread) Y(memory) Y(open) Y(read) Y(write) Y(recv) Y(send)    \
     Y(connect) Y(close) Y(fclose) Y(wait) Y(gethostbyname) Y(getservbyname) \
-    Y(got) Y(sent) Y(wrote)
+    Y(splice) Y(got) Y(sent) Y(wrote)
 /* clang-format on */
 #define X(type, name, error, may_wait, params, args) Y(name)
 #define Y(name) N_##name,
@@ -120,6 +121,8 @@ static int (*next_open)(const char *, int, ...);
 static int (*next_close)(int), (*next_fclose)(FILE *);
 static ssize_t (*next_read)(int, void *, size_t);
 static ssize_t (*next_write)(int, const void *, size_t);
+static ssize_t (*next_splice)(
+    int, off64_t *, int, off64_t *, size_t, unsigned);
 static int (*next_connect)(int, __CONST_SOCKADDR_ARG, socklen_t);
 static int (*next_create)(
     pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
@@ -168,6 +171,7 @@ __attribute__((constructor)) static void begin(void) {
     find(&next_fclose, "fclose");
     find(&next_read, "read");
     find(&next_write, "write");
+    find(&next_splice, "splice");
     find(&next_connect, "connect");
     find(&next_create, "pthread_create");
     find(&next_cond, "pthread_cond_wait");
@@ -443,4 +447,15 @@ ssize_t write(int fd, const void *b, size_t n) {
     enum call bytes;
     int e = transfer(fd, 0, n, &m, &bytes);
     return moved(e == 0 ? next_write(fd, b, m) : 0, e, bytes);
+}
+
+/* Noise is what this one has, too: it is not ready, or moves little. */
+ssize_t splice(int in, off64_t *a, int out, off64_t *b, size_t n, unsigned c) {
+    int e = fails(N_splice, EINVAL), little = noisy();
+    if (e == 0 && little && dice(2) > 0) e = EAGAIN;
+    n = until_signal(N_wrote, until_signal(N_got, n));
+    if (little) n = 1 + dice((unsigned)n);
+    ssize_t r = moved(e == 0 ? next_splice(in, a, out, b, n, c) : 0, e, N_got);
+    if (r > 0) __sync_add_and_fetch(&count[N_wrote], r);
+    return r;
 }

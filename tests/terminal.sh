@@ -255,11 +255,11 @@ gather -n 3 sh -c 'test {} = 0 && held go; echo {}' >out
 
 progress_slow() {
     run <<'.'
-gather -n 2 mega 3 | { held go; cat >out; }
+gather -n 2 mega 30 | { held go; cat >out; }
 .
-    till shown '^0/2 items, .*, standard output is slow$' || return
+    till shown '^0/2 items, .*, output is slow$' || return
     : >go
-    ended 0 && expect lacks shown 'slow' && [ "$(wc -c <out)" -eq 6000000 ]
+    ended 0 && expect lacks shown 'slow' && [ "$(wc -c <out)" -eq 60000000 ]
 }
 
 progress_list() {
@@ -548,7 +548,7 @@ try 'progress: done, all, bytes and the rate' 60 progress_counts
 try 'progress: the rate is more than 0 when bytes arrive' 60 progress_rate
 try 'progress: waiting for item 0' 60 progress_first
 try 'progress: waiting for item 1' 60 progress_waiting
-try 'progress: standard output is slow' 60 progress_slow
+try 'progress: output is slow' 60 progress_slow
 try 'progress: how many items is not known yet' 60 progress_list
 try 'progress: files wait for nobody' 60 progress_files
 try 'progress: less than 20 columns' 20 progress_width 20
