@@ -231,7 +231,7 @@ static void retire(struct item *item) {
     free(item->name), free(item->part), free(item->text), free(item);
     if (--q.open > 0) return;
     signals_wake(); /* it is over, or there is no child left */
-    if (run->listed) pthread_cond_broadcast(&q.more);
+    if (run->listed) pthread_cond_signal(&q.more);
 }
 
 /* Moves the output on: writes what the turn's item holds, if its thread is
@@ -355,7 +355,7 @@ static struct item *waiting(uint32_t wanted) {
             break;
     if (item == NULL) return NULL;
     q.promised -= item->promised, item->waiting = item->promised = 0;
-    if (--q.waiting == 0 && run->listed) pthread_cond_broadcast(&q.more);
+    if (--q.waiting == 0 && run->listed) pthread_cond_signal(&q.more);
     return item;
 }
 
@@ -438,7 +438,7 @@ static int next_item(struct conn *cn) {
         int last = cn->wanted < NONE ||
             (q.waiting == 0 && (q.open == 0 || run->retries == 0));
         if (cn->wanted < run->given || (run->listed && last)) {
-            pthread_cond_signal(&q.more); /* it was not for this one */
+            pthread_cond_signal(&q.more); /* not for it, or for all */
             return 0;
         }
         if (run->listed || run->reading || run->aborted || !more)
@@ -598,9 +598,9 @@ static void heed(void) {
 static int over(double *deadline) {
     if (!ended()) return 0;
     int late = *deadline > 0 && now() >= *deadline;
-    for (struct conn *cn = q.conns; cn != NULL; cn = cn->next)
-        if (children == 0 && (late || !run->remote))
-            shutdown(cn->fd, SHUT_RDWR);
+    int alone = children == 0 && (late || !run->remote);
+    for (struct conn *cn = alone ? q.conns : NULL; cn != NULL; cn = cn->next)
+        shutdown(cn->fd, SHUT_RDWR);
     if (late) child_kill(0);
     if (late || *deadline <= 0) *deadline = now() + 2 * GRACE;
     if (children > 0 || (run->reading && run->prompt)) return 0;
