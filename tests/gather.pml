@@ -48,7 +48,8 @@
  * With FILES (-o) an item has a file: part[i] says that item->fd is open,
  * file[i] that it has got its final name.
  *
- * Left out: arrays (run.keep), which have no turns; the deadline of over(),
+ * Left out: arrays (run.keep), which have no turns; pass(), which is BODY and
+ * PIECE at once, and that over() waits for that; the deadline of over(),
  * which ends who does not go by himself, and whoever an abort finds outside a
  * full house; a shortage of memory itself, which aborts.
  *
@@ -379,7 +380,7 @@ inline retire(i) {
 #endif
         if
 #ifndef BREAK_BROADCAST
-        :: listed -> broadcast_more()
+        :: listed -> signal_more()
 #endif
         :: else
         fi
@@ -452,7 +453,7 @@ inline take(want) {
         od
     }
     if
-    :: i != NOBODY && pending == 0 && listed -> broadcast_more()
+    :: i != NOBODY && pending == 0 && listed -> signal_more()
     :: else
     fi
 }
@@ -708,7 +709,9 @@ inline next_item(me) {
                (pending == 0 && (open == 0 || RETRIES == 0)))) ->
             assert(!picky[me] || wanted[me] >= ITEMS ||
                    taken[wanted[me] % ITEMS]);
+#ifndef BREAK_CHAIN
             signal_more();
+#endif
             act = LEAVE
         :: else ->
             if

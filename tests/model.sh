@@ -165,6 +165,9 @@ breaks 'broken: a reader that outlasts the end tells nobody' "$hang" \
 breaks 'broken: the end of the last item wakes nobody' "$hang" \
     -DBREAK_BROADCAST -DRETRIES=1 -DFAILURES=1 -DKILLS=1 -DITEMS=2 $keep
 
+breaks 'broken: who says goodbye wakes nobody' "$hang" \
+    -DBREAK_CHAIN -DRETRIES=1 -DFAILURES=1 -DITEMS=2 $keep
+
 # What a client who wants one item gets; a house that is full; who is there.
 wish='picky[' late='threads==0' all='said[k]==0' file='file[' left='part['
 house='-DKEEP_GOING=1 -DLIMIT=2 -DITEMS=3'

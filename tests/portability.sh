@@ -482,7 +482,7 @@ macos x86_64
 macos aarch64
 
 # What an option of POSIX demands is named, and so are the C library's own
-# names for errno and getopt().
+# names for errno and getopt(), and what Linux alone has.
 try 'systems: nothing is imported that POSIX.1-2001 does not have' <<'.'
 $ copy .
 $ quiet make CFLAGS="$plain" LDFLAGS=-no-pie
@@ -503,6 +503,7 @@ $ ' "$here/tests/posix.symbols" - | sort
 [XSI] setrlimit
 [none] __errno_location
 [none] __posix_getopt
+[none] splice
 .
 
 # --- Shells
