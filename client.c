@@ -245,7 +245,7 @@ int command(uint32_t item, const char *text, void *arg) {
             "open: ending it there",
             (unsigned)item);
     if (v != OVER) end(&p);
-    command_over();
+    if (!p.gone) command_over();
     if (v != OVER) return v == LATE ? STATUS_TIMEOUT : -1;
     return WIFSIGNALED(p.status) ? STATUS_SIGNAL + WTERMSIG(p.status)
                                  : WEXITSTATUS(p.status);

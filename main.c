@@ -299,7 +299,7 @@ static void done(struct item *item) {
     enum state state = FAILED;
     if (item->tries == 0 || st == STATUS_LOST)
         state = item->tries == 0 ? UNSTARTED : INCOMPLETE;
-    else if (st > STATUS_SIGNAL && st < STATUS_ERRNO)
+    else if (st >= STATUS_SIGNAL && st < STATUS_ERRNO)
         state = st < STATUS_TIMEOUT ? KILLED : TIMEOUT;
     else if (st < STATUS_ERRNO) state = (value = st) == 0 ? COMPLETE : FAILED;
     else value = st == STATUS_ERRNO + ENOENT ? 127 : 126;

@@ -151,6 +151,7 @@ static inline double now(void) { return seconds_of(CLOCK_MONOTONIC); }
 /* Milliseconds for poll() to last until `by` (of now(); 0: for ever). */
 static inline int until(double by) {
     double left = by - now();
+    left = left > 1e6 ? 1e6 : left;
     return by <= 0 ? -1 : left <= 0 ? 0 : (int)(left * 1000) + 1;
 }
 

@@ -286,18 +286,18 @@ static size_t hear(struct conn *cn, void *buf, size_t n) {
 
 /* Moves some of n bytes from a child to standard output, without a copy, if
  * that is a pipe, the system can, and it pays.  Returns how many.  It waits in
- * poll(), as the pipe is locked in splice(), and over() waits for it. */
+ * poll(): in splice() the pipe is locked, perhaps by its reader, too. */
 static size_t pass(struct conn *cn, size_t n) {
     struct item *item = cn->item;
     if (cn->child >= NONE || item->fd >= 0 || n < BLOCK / 8) return 0;
     unlock();
-    ready(cn->fd, POLLIN, 0), ready(1, POLLOUT, 0);
+    ready(cn->fd, POLLIN, 0), ready(1, POLLOUT, now() + GRACE);
     lock();
-    item->busy = 2;
+    item->bytes += n; /* before, lest more is out than the ledger says */
     unlock();
     ssize_t r = splice(cn->fd, NULL, 1, NULL, n, 2 /* SPLICE_F_NONBLOCK */);
-    lock_main(); /* even now: what is out has to be counted */
-    item->busy = 1, item->written |= r > 0;
+    lock_main(); /* even now: what is not out need not be counted */
+    item->bytes -= n, item->written |= r > 0;
     return r > 0 ? (size_t)r : 0;
 }
 
@@ -371,7 +371,7 @@ static void report(const struct item *item, const char *then) {
             then);
     else if (st >= STATUS_TIMEOUT) say("item %u: timed out%s", w, then);
     else
-        say("item %u: %s %d%s", w, st > STATUS_SIGNAL ? "signal" : "exit",
+        say("item %u: %s %d%s", w, st < STATUS_SIGNAL ? "exit" : "signal",
             st & 255, then);
 }
 
@@ -604,7 +604,6 @@ static int over(double *deadline) {
     if (late) child_kill(0);
     if (late || *deadline <= 0) *deadline = now() + 2 * GRACE;
     if (children > 0 || (run->reading && run->prompt)) return 0;
-    if (q.turn != NULL && q.turn->busy > 1 && !late) return 0; /* to count */
     return run->aborted || q.threads == 0;
 }
 
@@ -626,7 +625,7 @@ int server(struct run *r) {
     struct item *item = NULL;
     double deadline = 0;
     run = r, q.tail = &q.items;
-    widen(1, 1 << 20);
+    widen(1, 1 << 18), widen(1, 1 << 20); /* this may be too much */
     q.ordered = !run->unordered && !run->keep && run->files == NULL;
     if (run->limit <= 0) run->limit = run->jobs + 100;
     lock();

@@ -1258,6 +1258,13 @@ $ gather -u echo ::: a >/dev/full
 ? 1
 .
 
+try 'output: to the reading end of a pipe, which is never ready' <<'.'
+$ mkfifo list; sleep 60 >list 2>/dev/null &
+$ gather lines 9999 ::: a <list >&0; status=$?; kill $!; exit $status
+! fatal: unable to write standard output: Bad file descriptor
+= 0 0 0 0 1 0
+? 1
+.
 try 'output: full, for the table of the demonstration' <<'.'
 @ /dev/full: test -w /dev/full
 $ gather -n 1 >/dev/full

@@ -102,16 +102,16 @@ clear() {
 # or if `piped` is set a pipe, which ends there.
 g() {
     clear
-    runs=$((runs + 1)) to=out
+    runs=$((runs + 1)) target=out
     if [ -n "$piped" ]; then
         mkfifo pipe || exit 1
         cat pipe >out &
-        to=pipe
+        target=pipe
     fi
     # shellcheck disable=SC2086 # words
     INJECT=$plan INJECT_NOISE=$noise INJECT_LOG=$dir/fired \
         reap ${plan:+-l "$dir/inject.so"} -s "$DEADLINE" $reaping \
-        "$dir/report" $under "$dir/bin/gather" "$@" >$to 2>err <"$input"
+        "$dir/report" $under "$dir/bin/gather" "$@" >"$target" 2>err <"$input"
     status=$?
     args=$*
     [ -z "$piped" ] || wait $!

@@ -49,7 +49,7 @@
  * file[i] that it has got its final name.
  *
  * Left out: arrays (run.keep), which have no turns; pass(), which is BODY and
- * PIECE at once, and that over() waits for that; the deadline of over(),
+ * PIECE at once; the deadline of over(),
  * which ends who does not go by himself, and whoever an abort finds outside a
  * full house; a shortage of memory itself, which aborts.
  *

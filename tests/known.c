@@ -6,7 +6,8 @@
  *     known list SEED ITEMS KINDS 0|n MS the list, MS milliseconds for a line,
  *                                        which end with NUL or a newline
  *     known expect SEED MAX KINDS ITEMS  a line for each: its number, size,
- *                                        bytes written, state, exit, signal
+ *                                        bytes written, state, exit, signal;
+ *                                        y: the exit status of its first time
  *     known check SEED MAX HOW FILE      compares an output, see check()
  *     known table ITEMS BYTES            checks the demonstration's report
  *
@@ -197,7 +198,7 @@ static void expect(uint64_t which) {
     if (kind == 'f') printf("failed %d 0\n", exit_of(which));
     else if (kind == 'k') printf("killed -1 %d\n", signal_of(which));
     else if (kind == 'h') printf("timeout -1 0\n");
-    else printf("complete 0 0\n");
+    else printf("complete %d 0\n", kind == 'y' ? exit_of(which) : 0);
 }
 
 static void list(uint64_t items, int end, unsigned ms) {
