@@ -1260,7 +1260,8 @@ $ gather -u echo ::: a >/dev/full
 
 try 'output: to the reading end of a pipe, which is never ready' <<'.'
 $ mkfifo list; sleep 60 >list 2>/dev/null &
-$ gather lines 9999 ::: a <list >&0; status=$?; kill $!; exit $status
+$ gather -n 1 sh -c 'dd if=/dev/zero bs=200000 count=1 2>/dev/null' <list >&0
+$ status=$?; kill $!; exit $status
 ! fatal: unable to write standard output: Bad file descriptor
 = 0 0 0 0 1 0
 ? 1
