@@ -115,12 +115,11 @@ char *substitute(const char *string, const char *text) {
 
 /* A program that runs for an item. */
 struct process {
-    pid_t pid;          /* also its session and its process group */
-    int out;            /* its output, not blocking; -1 after the end */
-    int exited, status; /* it has been collected, with this status; and */
-    int gone, coarse;   /* its group has ended; naps take too long here */
-    double due;         /* when (of now()) its time is up, 0 for never */
-    double silent;      /* since when (of now()) nothing has happened */
+    pid_t pid;                /* also its session and its process group */
+    int out;                  /* its output, not blocking; -1 after the end */
+    int exited, status, gone; /* it has ended, so; and all of its group */
+    double due;               /* when (of now()) its time is up, 0 for never */
+    double silent;            /* since when (of now()) nothing has happened */
 };
 
 /* Becomes the command, or returns with errno set. */
@@ -192,6 +191,7 @@ enum verdict { GO_ON, OVER, LATE, LOST };
  * A program that pours is left alone for a moment, as each wake-up is dear. */
 static enum verdict step(struct process *p) {
     static uint32_t piece[2 + PIECE / 4]; /* a message, for one write */
+    static int naps, quick; /* so many at first; was one of them short? */
     char *data = (char *)(piece + 2);
     double t = now(), by = p->due;
     size_t full = 0;
@@ -201,9 +201,9 @@ static enum verdict step(struct process *p) {
     ssize_t n = p->out < 0 ? -1 : read(p->out, data, PIECE);
     while (n > 0) {
         full += (size_t)n;
-        if (n < 4096 || full > PIECE / 2 || p->coarse) break;
-        nanosleep(&(struct timespec){0, 1}, NULL); /* 50 us on Linux, or a */
-        p->coarse = now() - t > 5e-3;              /* tick of some ms */
+        if (n < 4096 || full > PIECE / 2 || (naps == 9 && !quick)) break;
+        t = now(), nanosleep(&(struct timespec){0, 1}, NULL); /* 50 us, or a */
+        quick |= now() - t < 5e-3, naps += naps < 9; /* tick of some ms */
         n = read(p->out, data + full, PIECE - full);
     }
     if (full > 0) {
