@@ -15,7 +15,7 @@ unsigned short cport;    /* the server's port, host byte order */
 uint32_t which;          /* the item that runs */
 uint64_t size;           /* bytes of it sent so far */
 
-/* Connects c to port cport of host hname, which others may have to wait for.
+/* Connects c to port cport of host hname.  Only who is no child waits for it.
  * Returns 0, or -1 when it could not, which it has said. */
 static int dial(uint32_t child) {
     double by = now() + PATIENCE;
@@ -102,6 +102,7 @@ char *substitute(const char *string, const char *text) {
     size_t n = 0, length = strlen(text);
     const char *from = string, *to;
     for (; (to = strstr(from, "{}")) != NULL; from = to + 2) n++;
+    if (n > SIZE_MAX / 2 / (length + 1)) return errno = ENOMEM, NULL;
     char *copy = malloc(strlen(string) + n * length + 1), *p = copy;
     if (copy == NULL) return NULL;
     for (from = string; (to = strstr(from, "{}")) != NULL; from = to + 2) {
@@ -109,8 +110,7 @@ char *substitute(const char *string, const char *text) {
         memcpy(p + (to - from), text, length);
         p += (size_t)(to - from) + length;
     }
-    strcpy(p, from);
-    return copy;
+    return strcpy(p, from), copy;
 }
 
 /* A program that runs for an item. */
@@ -164,7 +164,7 @@ static int start(struct process *p, struct command *cmd, const char *text) {
     return error;
 }
 
-/* Collects the process, if it has ended or else when it has. */
+/* Collects the process: with WNOHANG if it has ended, with 0 when it has. */
 static void collect(struct process *p, int flags) {
     pid_t pid;
     do pid = p->exited ? 0 : waitpid(p->pid, &p->status, flags);
@@ -191,7 +191,7 @@ enum verdict { GO_ON, OVER, LATE, LOST };
  * A program that pours is left alone for a moment, as each wake-up is dear. */
 static enum verdict step(struct process *p) {
     static uint32_t piece[2 + PIECE / 4]; /* a message, for one write */
-    static int naps, quick; /* so many at first; was one of them short? */
+    static int naps, quick; /* the first 9, counted; one was short */
     char *data = (char *)(piece + 2);
     double t = now(), by = p->due;
     size_t full = 0;

@@ -8,9 +8,9 @@
  *     goodbye.  Child k starts with item k if list and clients are known.
  *  3. The parent's main thread sleeps in poll() for signals and connections.
  *     It alone accepts, reaps and waits for the end.
- *  4. Each connection has one detached thread, with all signals blocked, which
- *     owns the descriptor, and the item while it runs.  One thread at a time
- *     writes standard output: that of the item whose turn it is.
+ *  4. Each connection has one detached thread, all signals but TTIN blocked.
+ *     It owns the descriptor, and the item while it runs.  One thread at a
+ *     time writes standard output: what the item has whose turn it is.
  *  5. An item is complete when its end arrived with status 0, the counts
  *     agree, and its bytes are where they belong.  The number of items that
  *     are over, not that of connections or children, ends the run.
@@ -36,8 +36,8 @@ static struct {
     uint64_t cursors, bytes; /* -n, or how many items follow :::; -s */
     char **items;            /* those after :::, or NULL */
     struct command cmd;      /* argv is NULL if there is none */
-    uint32_t client;         /* -c: who it is in its opening */
-    char text[ITEM_MAX + 1]; /* the latest of them */
+    uint32_t client;         /* -c: as in an opening; 0: no -c */
+    char text[ITEM_MAX + 1]; /* of the item read last */
     FILE *ledger;            /* or NULL */
     struct item *rows;       /* the demonstration's items, with their data */
     unsigned count[6];       /* items that ended so */

@@ -52,7 +52,7 @@
 #define DATA_MAX (1u << 30) /* bytes in a data message, at most */
 #define ITEM_MAX (1u << 20) /* bytes in an item's text, at most */
 #define OPENING 5.0         /* seconds a new connection has for its opening */
-#define GRACE 1.0           /* seconds from TERM to KILL, or of silence */
+#define GRACE 1.0           /* seconds: TERM to KILL, silence, full pipe */
 
 /* The status in an end message: 0 success, 1 to 255 an exit status, or */
 #define STATUS_SIGNAL 256  /* + n: killed by signal n */
@@ -117,8 +117,8 @@ struct command {    /* what the cursor command() wants as its arg */
     int input;      /* it reads our standard input, not nothing */
 };
 
-/* A cursor runs one item in a child: sends what it finds with xclient(), piece
- * by piece, and returns a status for the end message, or -1 if that did. */
+/* A cursor runs one item in a child: sends what it finds like xclient(), and
+ * returns a status for the end message, or -1 when the server is gone. */
 typedef int cursor(uint32_t item, const char *text, void *arg);
 
 extern struct sockaddr_in sa, sb; /* s*: the server's, c* and *b: a client's */
@@ -176,7 +176,7 @@ static inline size_t move(
         size_t k = n - done < DATA_MAX ? n - done : DATA_MAX;
         ssize_t r = in != NULL ? read(fd, (char *)in + done, k)
                                : write(fd, (const char *)out + done, k);
-        if (r == 0) errno = 0;
+        if (r == 0) errno = in != NULL ? 0 : EIO;
         if (r > 0) done += (size_t)r;
         else if (r == 0 ||
             (errno == EAGAIN ? !ready(fd, events, by) : errno != EINTR))

@@ -2,11 +2,11 @@
  * server.c - the parent's side: server_open() binds and listens, server()
  * accepts, one detached thread per connection runs xserve().
  *
- * One lock.  All this runs with q.lock held.  It is given up only to wait for
- * somebody else: in read(), write(), poll(), the caller's next(), or for a
+ * One lock.  All this runs with q.lock held, say() as well.  It is given up in
+ * read(), write(), splice(), poll(), the caller's next(), and to wait for a
  * condition.  Only the bytes that an item holds change meanwhile: by its
  * connection's thread while it is `busy`, or by the one that set q.flushing.
- * After an abort only the main thread gets it back: the others sleep for ever.
+ * After an abort the others sleep for ever in lock(): see there, lock_main().
  *
  * Order without deadlock.  q.turn is the first item that is open.  Its thread
  * writes straight through and never waits for memory.  If it has none yet, its
@@ -35,7 +35,7 @@ struct sockaddr_in sa;          /* where the server listens */
 struct hostent *ha;             /* the same, as the resolver gave it */
 struct servent *svs;            /* the service; NULL: the port is a number */
 int s = -1, ds = -1;            /* listening; the connection just accepted */
-char hname[2048] = "127.0.0.1"; /* the host: dotted, so nobody is asked */
+char hname[2048] = "127.0.0.1"; /* the host; this asks no resolver */
 unsigned short sport;           /* the server's port, host byte order */
 static struct run *run;         /* the caller's */
 static struct {
@@ -115,7 +115,7 @@ int server_open(const char *port) {
     return why ? -1 : 0;
 }
 
-/* Ends the run early, by a signal or 0: clients without connection give up. */
+/* Ends the run early, by a signal or 0: hangs up, so the clients give up. */
 static void abort_run(int sig) {
     if (run->aborted) return;
     run->aborted = 1, run->signal = sig;
@@ -296,7 +296,7 @@ static size_t pass(struct conn *cn, size_t n) {
     item->bytes += n; /* before, lest more is out than the ledger says */
     unlock();
     ssize_t r = splice(cn->fd, NULL, 1, NULL, n, 2 /* SPLICE_F_NONBLOCK */);
-    lock_main(); /* even now: what is not out need not be counted */
+    lock_main(); /* even after an abort, to count only what is out */
     item->bytes -= n, item->written |= r > 0;
     return r > 0 ? (size_t)r : 0;
 }
@@ -569,8 +569,8 @@ static void admit(void) {
     }
 }
 
-/* Deals with signals, then with children that have ended.  What ran there the
- * connection tells; what they were promised is for others. */
+/* Deals with signals, children that have ended, and the lack of any.  What ran
+ * there the connection tells; what they were promised is for others. */
 static void heed(void) {
     struct item *item;
     int k, st, found = 0, sig = signals_next();
