@@ -9,8 +9,8 @@
  * end says how it ended; nothing is sent behind it, or after a reply that is
  * none, or when the server has said something in between; a command that has
  * not ended is ended, gently first, and one whose time is up not before that;
- * a child asks for its server once, others for half a minute; no descriptor
- * and no memory is left.
+ * once its group is empty, that gets no signal; a child asks for its server
+ * once, others for half a minute; no descriptor and no memory is left.
  */
 #include "fuzz.h"
 
@@ -170,6 +170,7 @@ static pid_t fuzz_waitpid(pid_t pid, int *status, int flags) {
 static int fuzz_kill(pid_t pid, int sig) {
     MUST(pid == -COMMAND && forks > 0);
     MUST(sig == 0 || sig == SIGTERM || termed > 0);
+    MUST(sig == 0 || probe == 0); /* that number may be another's */
     if (sig == SIGTERM) termed = fuzz_now;
     MUST(sig != SIGKILL || fuzz_now - termed >= GRACE - 0.001);
     if (sig != 0) ended = sig;
@@ -304,10 +305,11 @@ static void end_of_item(void) {
     if (st >= STATUS_ERRNO) {
         MUST(n_sent == 0 && (error_of_exec || forks == 0));
     } else if (st == STATUS_TIMEOUT) {
-        double late = termed - forked - held_up - cmd.seconds;
+        double then = ended ? termed : fuzz_now;
+        double late = then - forked - held_up - cmd.seconds;
         MUST(collected && cmd.seconds > 0 && late > -0.001 &&
             late < (noise > forked ? GRACE + 0.3 : 0.3));
-        MUST(ended == SIGKILL || (ended == SIGCONT && probe < 0));
+        MUST(ended == SIGKILL || (ended != SIGTERM && probe < 0));
     } else {
         MUST(collected && !error_of_exec && !ended);
         MUST(st ==
