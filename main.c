@@ -83,7 +83,7 @@ static double seconds(const char *arg) {
     if (*p == '.')
         while (*++p >= '0' && *p <= '9') t += (unit /= 10) * (*p - '0');
     if (arg != NULL && (*p != '\0' || t <= 0 || t > 1e6))
-        fatal("understand ", arg, "not a number of seconds, or out of range");
+        fatal("understand ", arg, "not a number, or out of range");
     return t;
 }
 

@@ -541,7 +541,7 @@ for n in -1 '' 12x 1k 1000001; do
     refuse "$n: not a number, or out of range" -r "$n"
 done
 for n in 0 -1 "" . x 1x 1.2.3 1e3 +1 0x1 inf nan 1000000.5; do
-    refuse "$n: not a number of seconds, or out of range" -t "$n"
+    refuse "$n: not a number, or out of range" -t "$n"
 done
 
 try 'command line: options end where the command begins' <<'.'
