@@ -209,8 +209,7 @@ static inline void tune(int fd) {
 #endif
 }
 
-#ifdef __linux__ /* what has no standard way: larger pipes, and fewer copies  \
-                  */
+#ifdef __linux__ /* there is no standard way to larger pipes, fewer copies */
 #define widen(pipe, bytes) /* F_GETPIPE_SZ, F_SETPIPE_SZ */                   \
     (void)(fcntl(pipe, 1032) < (bytes) ? fcntl(pipe, 1031, bytes) : 0)
 ssize_t splice(int in, int64_t *, int out, int64_t *, size_t, unsigned flags);

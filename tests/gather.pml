@@ -49,9 +49,9 @@
  * file[i] that it has got its final name.
  *
  * Left out: arrays (run.keep), which have no turns; pass(), which is BODY and
- * PIECE at once; the deadline of over(),
- * which ends who does not go by himself, and whoever an abort finds outside a
- * full house; a shortage of memory itself, which aborts.
+ * PIECE at once; the deadline of over(), which ends who does not go by
+ * himself, and whoever an abort finds outside a full house; a shortage of
+ * memory itself, which aborts.
  *
  * Options of the run: CHILDREN (-j), ITEMS, MEMORY, RETRIES (-r), KEEP_GOING
  * (-k), UNORDERED (-u), FILES (-o), READY (run.ready), LIMIT (run.limit).

@@ -11,9 +11,9 @@
  *   call       a name of those in `names`.  recv and send are read() and
  *              write() of a socket, read and write those of anything else,
  *              but pipes and standard error, see below; splice is both, from a
- *              socket to standard output.  For got and sent,
- *              the bytes through sockets, and wrote, those to standard output,
- *              n counts bytes, from 0: exactly so many go before the signal.
+ *              socket to standard output.  For got and sent, the bytes through
+ *              sockets, and wrote, those to standard output, n counts bytes,
+ *              from 0: exactly so many go before the signal.
  *   n          the n-th such call of the process; with + also all after it
  *   how        an error's number, else a fitting one is taken; or KILL, STOP,
  *              SEGV, TERM: the signal that the process sends to itself; or
