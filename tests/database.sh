@@ -424,8 +424,7 @@ till test -s got
 cluster stop immediate
 wait $!
 cluster start
-grep -q -e 'server closed the connection' -e 'terminating connection' \
-    -e 'is shutting down' err
+grep -q -e connection -e 'is shutting down' err # libpq has many words for it
 sql 'copy (select id, id from few order by id) to stdout' >want
 test "$(wc -l <got)" -lt 40
 head -c "$(wc -c <got)" want | cmp - got
@@ -437,7 +436,7 @@ till has 'COPY (SELECT'
 kill -KILL "$(sql "select pid from pg_stat_activity
     where query like 'COPY (SELECT%' and application_name <> '' limit 1")"
 wait $!
-grep -q 'server closed the connection unexpectedly' err
+grep -q connection err
 till sql 'select 1' >up 2>down
 .
 

@@ -97,6 +97,16 @@ static void check_number(
     MUST(is_number(o.arg[opt], min, max, units, &n) && n == is);
 }
 
+/* A second reader of seconds: digits with at most one point, and as much as -t
+ * may have, save what rounding may put on the other side of a limit. */
+static int is_seconds(const char *p) {
+    const char *point = strchr(p, '.');
+    double is = strtod(p, NULL);
+    if (p[strspn(p, "0123456789.")] != '\0') return 0;
+    if (point != NULL && strchr(point + 1, '.') != NULL) return 0;
+    return is > 1e-300 && is < 1e6 * (1 - 1e-9);
+}
+
 /* Is it the port that -c may have? */
 static int is_port(const char *p, uint64_t *value) {
     if (strcmp(p, "ingreslock") == 0) return (*value = 1524) > 0;
@@ -128,7 +138,7 @@ static void check_refusal(void) {
         MUST(*t != '\0' || n != 2 * TOKEN);
     } else if (strcmp(what + strlen(what) - sizeof(number_is) + 1,
                    number_is) == 0) {
-        int bad = 0;
+        int bad = o.arg['t'] != NULL && !is_seconds(o.arg['t']);
         for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
             const char *arg = o.arg[(int)numbers[i].letter];
             bad |= arg != NULL &&
