@@ -51,8 +51,7 @@ static int ask(const void *request, size_t n, char **text) {
     which = ntohl(m[0]);
     uint32_t length = ntohl(m[1]);
     if (which == NONE && length == 0) return 0;
-    if (which >= NONE || length > ITEM_MAX ||
-        (*text = calloc(length + 1, 1)) == NULL)
+    if (which >= NONE || length > ITEM_MAX || !(*text = calloc(length + 1, 1)))
         return -1;
     if (readn(c, *text, length, 0) == length) return 1;
     free(*text);

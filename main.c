@@ -90,8 +90,8 @@ static double seconds(const char *arg) {
 /* Takes the token that servers and clients of others share. */
 static void take_token(void) {
     const char *hex = getenv("GATHER_TOKEN");
-    if (hex == NULL || strlen(hex) != (size_t)2 * TOKEN ||
-        strspn(hex, "0123456789abcdefABCDEF") != (size_t)2 * TOKEN)
+    size_t n = hex != NULL ? strspn(hex, "0123456789abcdefABCDEF") : 0;
+    if (n != (size_t)2 * TOKEN || hex[n] != '\0')
         usage("no GATHER_TOKEN of 32 hex digits for ", "-b, -c or -j 0");
     for (size_t i = 0; i < TOKEN; i++) {
         const char byte[3] = {hex[2 * i], hex[2 * i + 1], '\0'};
@@ -128,7 +128,7 @@ static void client_line(char **argv, int n) {
     o.client = NONE;
     if (o.arg['w']) o.client = END | (uint32_t)number('w', "", 0, NONE - 1);
     snprintf(hname, sizeof(hname), "%s", o.arg['c']);
-    char *port = strrchr(hname, ':');
+    char *port = strchr(hname, ':');
     if (port != NULL) *port++ = '\0';
     long p = port_of(port != NULL ? port : "ingreslock", &svc);
     if (p <= 0) fatal("find the port of ", o.arg['c'], "no such service");
@@ -151,10 +151,8 @@ static void command_line(int argc, char **argv) {
     run.remote = o.arg['b'] != NULL || (run.jobs == 0 && !o.arg['c']);
     run.memory = number('m', "64M", 0, MANY);
     run.retries = (int)number('r', "0", 0, 1000000);
-    run.keep_going = o.arg['k'] != NULL;
-    run.unordered = o.arg['u'] != NULL;
-    run.verbose = o.arg['v'] != NULL;
-    run.files = o.arg['o'];
+    run.keep_going = o.arg['k'] != NULL, run.unordered = o.arg['u'] != NULL;
+    run.verbose = o.arg['v'] != NULL, run.files = o.arg['o'];
     o.cursors = number('n', "20", 0, NONE);
     o.bytes = number('s', "1M", 0, MANY);
     o.cmd.seconds = run.seconds = seconds(o.arg['t']);
@@ -169,18 +167,18 @@ static void command_line(int argc, char **argv) {
             if (strcmp(*item, ":::") == 0) usage("a second ", ":::");
     }
     if (o.arg['n'] != NULL) refuse("0a", "-n beside -");
+    if (o.arg['c'] == NULL) refuse("w", "no -c for -");
     if (run.files != NULL) refuse("mu", "-o beside -");
     if (o.arg['c'] != NULL) {
         client_line(argv + optind, n - optind);
     } else if (n > optind || run.jobs == 0) {
-        refuse("sw", "a command beside -");
+        refuse("s", "a command beside -");
         set_command(argv + optind, n - optind);
     } else {
-        refuse("0abklmortuw", "no command for -");
+        refuse("0abklmortu", "no command for -");
         if (o.items != NULL) usage("no command for ", "the items after :::");
     }
-    if (run.files && !strstr(run.files, "{}"))
-        usage("no {} in -o ", run.files);
+    if (run.files && !strstr(run.files, "{}")) usage("no {} for -", "o");
     run.keep = o.cmd.argv == NULL;
     run.prompt = run.ready = run.keep || o.arg['n'] != NULL || o.items != NULL;
     run.listed = run.ready && o.cursors == 0;
@@ -209,14 +207,13 @@ static int next(struct item *item) {
     long n = -1;
     if (!run.ready) n = read_text(&bad);
     else if (run.given < o.cursors && o.items == NULL)
-        n = sprintf(o.text, "%u", (unsigned)run.given);
+        n = snprintf(o.text, sizeof(o.text), "%u", (unsigned)run.given);
     else if (run.given < o.cursors)
         n = (long)strlen(text = o.items[run.given]);
     if (n > (long)ITEM_MAX) bad = "it is longer than 1 MiB";
     if (n >= 0 && run.given == NONE) bad = "there are too many";
-    if (n >= 0 && !bad && !item->text &&
-        !(item->text = calloc((size_t)n + 1, 1)))
-        bad = strerror(errno);
+    if (n >= 0 && !bad && !item->text) item->text = calloc((size_t)n + 1, 1);
+    if (n >= 0 && !bad && !item->text) bad = strerror(errno);
     if (bad != NULL)
         say("fatal: unable to take item %u: %s", (unsigned)run.given, bad);
     if (n < 0 || bad != NULL) return bad != NULL ? -1 : 0;
@@ -297,12 +294,12 @@ static void done(struct item *item) {
     static const int statuses[] = {0, 123, 125, 124, 123, 0};
     int st = item->status, value = -1;
     enum state state = FAILED;
-    if (item->tries == 0 || st == STATUS_LOST)
-        state = item->tries == 0 ? UNSTARTED : INCOMPLETE;
-    else if (st >= STATUS_SIGNAL && st < STATUS_ERRNO)
-        state = st < STATUS_TIMEOUT ? KILLED : TIMEOUT;
-    else if (st < STATUS_ERRNO) state = (value = st) == 0 ? COMPLETE : FAILED;
-    else value = st == STATUS_ERRNO + ENOENT ? 127 : 126;
+    if (item->tries == 0) state = UNSTARTED;
+    else if (st == STATUS_LOST) state = INCOMPLETE;
+    else if (st >= STATUS_ERRNO) value = 126 + (st == STATUS_ERRNO + ENOENT);
+    else if (st >= STATUS_TIMEOUT) state = TIMEOUT;
+    else if (st >= STATUS_SIGNAL) state = KILLED;
+    else if ((value = st) == 0) state = COMPLETE;
     worse(st >= STATUS_ERRNO ? value : statuses[state]);
     o.count[state]++;
     if (o.ledger != NULL) note(item, state, value);
@@ -313,11 +310,15 @@ static void done(struct item *item) {
 static void tick(const struct run *r, const struct item *turn) {
     static double last;
     static uint64_t before;
+    static int shown;
     char line[256], wait[40] = "";
     double t = now(), rate = (double)(r->bytes - before) / 1e6 / (t - last);
-    if (t - last < 0.1 || tcgetpgrp(2) != getpgrp()) return;
+    if ((t - last < 0.1 && !r->midline) || tcgetpgrp(2) != getpgrp()) return;
+    if (r->midline && shown) writen(2, "\033[K", 3);
+    if ((shown = !r->midline) == 0) return;
     before = r->bytes, last = t;
-    if (turn) sprintf(wait, ", waiting for item %u", (unsigned)turn->which);
+    unsigned w = turn != NULL ? turn->which : 0;
+    if (turn) snprintf(wait, sizeof(wait), ", waiting for item %u", w);
     snprintf(line, sizeof(line),
         "\033[?7l%u/%u%s items, %.1f MB, %.1f MB/s%s\033[K\033[?7h\r",
         o.count[COMPLETE], (unsigned)(r->ready ? o.cursors : r->given),
@@ -329,26 +330,27 @@ static void tick(const struct run *r, const struct item *turn) {
 /* The demonstration's report. */
 static void table(double took) {
     uintmax_t total = 0, right = 0;
-    char *text = malloc(((size_t)run.given + 3) * 100), *p = text;
+    size_t room = ((size_t)run.given + 3) * 100, n; /* enough */
+    char *text = malloc(room);
     if (text == NULL) fatal("hold ", "the table", strerror(ENOMEM));
-    p += sprintf(p,
+    n = (size_t)snprintf(text, room,
         "which      pid        bytes   seconds  checksum          status\n");
     for (uint32_t i = 0; i < run.given; i++) {
         struct item *row = &o.rows[i];
         uint64_t sum;
         int good = verify(row, &sum);
-        p += sprintf(p, "%5u %8ld %12ju %9.6f  %016jx  %s\n", (unsigned)i,
-            (long)row->pid, (uintmax_t)row->bytes, row->took, (uintmax_t)sum,
+        n += (size_t)snprintf(text + n, room - n,
+            "%5u %8ld %12ju %9.6f  %016jx  %s\n", (unsigned)i, (long)row->pid,
+            (uintmax_t)row->bytes, row->took, (uintmax_t)sum,
             good ? "complete" : "incomplete or wrong");
         total += row->bytes, right += (unsigned)good;
     }
-    p += sprintf(p,
+    n += (size_t)snprintf(text + n, room - n,
         "%ju of %ju cursors complete and right, %ju of %ju bytes, "
         "%.6f s, %.1f MB/s\n",
         right, (uintmax_t)o.cursors, total, (uintmax_t)(o.cursors * o.bytes),
         took, (double)total / 1e6 / took);
     if (right != o.cursors) worse(123);
-    size_t n = (size_t)(p - text);
     if (writen(1, text, n) == n) return;
     if (errno == EPIPE) signals_die(SIGPIPE);
     lose("standard output");
@@ -365,9 +367,9 @@ static void summary(void) {
     while (!run.listed && run.prompt && (more = next(&item)) > 0)
         item.which = run.given++, done(&item);
     run.failed |= more < 0;
-    char line[200] = "";
-    for (int i = 0; i < 6; i++)
-        sprintf(line + strlen(line), ", %u %s", o.count[i], words[i]);
+    char line[6 * 30];
+    for (int i = 0, n = 0; i < 6; i++)
+        n += snprintf(line + n, 30, ", %u %s", o.count[i], words[i]);
     if (o.count[COMPLETE] < run.given || run.verbose) say("%s", line + 2);
 }
 
@@ -417,9 +419,8 @@ static void open_files(void) {
             "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\t"
             "Exitval\tSignal\tCommand\tState\n");
     }
-    if (run.keep &&
-        (o.rows = calloc((size_t)o.cursors + 1, sizeof(*o.rows))) == NULL)
-        fatal("hold ", "the table", strerror(errno));
+    if (run.keep) o.rows = calloc((size_t)o.cursors + 1, sizeof(*o.rows));
+    if (run.keep && !o.rows) fatal("hold ", "the table", strerror(errno));
 }
 
 /* Serves, and says how it went. */
@@ -433,7 +434,7 @@ static void serve(void) {
     fork_children();
     server(&run);
     signals_default();
-    if (run.tick != NULL && tcgetpgrp(2) == getpgrp()) writen(2, "\033[K", 3);
+    if (run.tick != NULL) run.midline = 1, tick(&run, NULL);
     if (run.keep && run.signal == 0) table(now() - start);
     summary();
     if (o.ledger != NULL && fclose(o.ledger) != 0) lose(o.arg['l']);
@@ -454,11 +455,11 @@ int main(int argc, char **argv) {
     if (o.client == 0) serve();
     else {
         int r = client(run.token, o.client, command, &o.cmd);
+        int none = r == 2 && o.client != NONE;
         run.signal = signals_next();
-        if (r == 2 && o.client != NONE)
-            say("fatal: item %s is not to be had", o.arg['w']);
+        if (none) say("fatal: item %s is not to be had", o.arg['w']);
         if (r == 1 && !run.signal) say("fatal: the connection is lost");
-        run.failed = r < 0 || r == 1 || (r == 2 && o.client != NONE);
+        run.failed = r < 0 || r == 1 || none;
     }
     if (run.signal != 0) signals_die(run.signal);
     if (run.failed) worse(1);

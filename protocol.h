@@ -102,13 +102,13 @@ struct run {
     int (*next)(struct item *item);
     /* An item's last word; status 0: complete and where it belongs. */
     void (*done)(struct item *item);
-    /* Called often, or NULL; turn is the item whose turn it is. */
+    /* Called often; with midline, before a terminal gets output.  Or NULL. */
     void (*tick)(const struct run *run, const struct item *turn);
-    int failed, signal;  /* results: it failed, and said so; by a signal */
-    int aborted, listed; /* the run was ended early; the list is at its end */
-    int reading;         /* a next() is under way */
-    uint32_t given;      /* items taken from the list */
-    uint64_t bytes;      /* received */
+    int failed, signal;   /* results: it failed, and said so; by a signal */
+    int aborted, listed;  /* the run was ended early; the list is at its end */
+    int reading, midline; /* within next(); within a line of the output */
+    uint32_t given;       /* items taken from the list */
+    uint64_t bytes;       /* received */
 };
 
 struct command {    /* what the cursor command() wants as its arg */

@@ -87,8 +87,7 @@ static int listen_on(long port) {
 #endif
     setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
     sa.sin_port = htons((uint16_t)port);
-    if (bind(s, (struct sockaddr *)&sa, sizeof(sa)) == 0 &&
-        listen(s, SOMAXCONN) == 0)
+    if (!bind(s, (struct sockaddr *)&sa, sizeof(sa)) && !listen(s, SOMAXCONN))
         return 0;
     close(s);
     return -1;
@@ -208,10 +207,13 @@ static void put(struct item *item) {
     int fd = item->fd >= 0 ? item->fd : 1;
     size_t n = item->held;
     if (n == 0) return;
+    int shown = run->tick != NULL && fd == 1 && isatty(1);
     item->written = fd == 1;
+    if (shown) run->midline = 1, run->tick(run, item);
     unlock();
     int error = writen(fd, item->data, n) < n ? errno : 0;
     lock();
+    if (shown) run->midline = item->data[n - 1] != '\n';
     item->held = 0;
     if (error == 0) return;
     if (error == EPIPE && fd == 1) abort_run(SIGPIPE);
@@ -387,16 +389,15 @@ static int finish(struct conn *cn, int status) {
     int again = failed && !item->written && item->tries <= run->retries;
     if (failed) report(item, again ? ", trying again" : "");
     if (failed && !again && !run->keep_going) abort_run(0);
-    item->owner = NULL, item->done = !again;
-    if (again) put_back(item);
-    else if (!item->written && (status < 0 || (status && run->retries > 0)))
+    if (again) return put_back(item), flush(), 1;
+    item->owner = NULL, item->done = 1;
+    if (!item->written && (status < 0 || (status && run->retries > 0)))
         release(item); /* what is not whole does not go out */
-    while (!again && run->unordered && q.turn && q.turn != item)
-        wait_in_line(cn);
-    if (!again && run->unordered && q.turn == NULL) q.turn = item;
-    if (!again && (run->keep || run->files != NULL)) retire(item);
+    while (run->unordered && q.turn && q.turn != item) wait_in_line(cn);
+    if (run->unordered) q.turn = item;
+    if (run->keep || run->files != NULL) retire(item);
     flush();
-    return again;
+    return 0;
 }
 
 /* Takes an item from the list, alone and in order; or NULL, at its end. */

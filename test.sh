@@ -483,14 +483,14 @@ misuse '-n beside -a' -n 2 -a file echo
 misuse 'a command beside -s' -s 1 echo ::: a
 misuse '-o beside -m' -m 1 -o '{}' echo ::: a
 misuse '-o beside -u' -u -o '{}' echo ::: a
-misuse 'no {} in -o file' -o file echo ::: a
+misuse 'no {} for -o' -o file echo ::: a
 misuse 'a second :::' echo ::: a ::: b
 misuse 'no command for the items after :::' ::: a
 GATHER_TOKEN=00112233445566778899aabbccddeeff
 export GATHER_TOKEN
 misuse 'no command for -b' -b 127.0.0.1
-misuse 'no command for -w' -w 1
-misuse 'a command beside -w' -w 1 echo
+misuse 'no -c for -w' -w 1
+misuse 'no -c for -w' -w 1 echo
 misuse 'a command beside -s' -j 0 -s 1
 misuse 'no command for -c' -c 127.0.0.1:7
 misuse 'items after ::: beside -c' -c 127.0.0.1:7 echo ::: a

@@ -325,6 +325,36 @@ exec held stop
     ended 0 && expect lacks shown items
 }
 
+# What goes to the same terminal does not mix with it, and it comes back.
+progress_output() {
+    run <<'.'
+exec gather -n 2 sh -c 'held go.{}; echo xyz; echo uvw'
+.
+    till shown '^0/2 items' || return
+    : >go.0
+    till shown '^1/2 items, .*, waiting for item 1$' || return
+    expect shown '^xyz$' && expect shown '^uvw$' || return
+    : >go.1
+    ended 0 && expect lacks shown items &&
+        [ "$(screen | grep -c '^xyz$')" = 2 ]
+}
+
+# It is not for it to stand in a line that has not ended yet.
+progress_midline() {
+    run <<'.'
+exec gather -n 1 sh -c 'held go.1; printf abc; held go.2; echo def; held go.3'
+.
+    till shown '^0/1 items' || return
+    : >go.1
+    till shown '^abc$' || return
+    sleep 1 # ten states of the progress, if there are any
+    expect shown '^abc$' && expect lacks shown items || return
+    : >go.2
+    till shown '^0/1 items' && expect shown '^abcdef$' || return
+    : >go.3
+    ended 0 && expect shown '^abcdef$' && expect lacks shown items
+}
+
 # After an end that was not good the line goes, too.
 progress_erased_failed() {
     run <<'.'
@@ -555,6 +585,8 @@ try 'progress: less than 20 columns' 20 progress_width 20
 try 'progress: less than 40 columns' 40 progress_width 40
 try 'progress: less than 60 columns' 60 progress_width 60
 try 'progress: another size of the terminal' 29 progress_resized
+try 'progress: output on the same terminal does not mix with it' 60 progress_output
+try 'progress: not in a line of the output that has not ended' 60 progress_midline
 try 'progress: erased at the end' 60 progress_erased
 try 'progress: erased when an item failed' 60 progress_erased_failed
 try 'no progress with -q' 60 silent -q

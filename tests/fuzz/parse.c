@@ -124,7 +124,7 @@ static void check_refusal(void) {
     } numbers[] = {{'j', 0, 1000000}, {'n', 0, NONE}, {'r', 0, 1000000},
         {'w', 0, NONE - 1}, {'m', 1, MANY}, {'s', 1, MANY}};
     const char *what = message + strlen("gather: fatal: unable to ");
-    const char *colon = strrchr(o.arg['c'] ? o.arg['c'] : "", ':');
+    const char *colon = strchr(o.arg['c'] ? o.arg['c'] : "", ':');
     const char *t = token != NULL ? token : "";
     uint64_t n = 0;
     if (strncmp(what, "find the port of ", 17) == 0)
@@ -160,7 +160,7 @@ static void check_token(void) {
  * command, if there is none, is cat. */
 static void check_client(int words_left) {
     uint64_t n = 0, p = 1524;
-    const char *arg = o.arg['c'], *colon = strrchr(arg, ':');
+    const char *arg = o.arg['c'], *colon = strchr(arg, ':');
     size_t length = colon != NULL ? (size_t)(colon - arg) : strlen(arg);
     for (const char *opt = "0abjklmnopqrsuv"; *opt != '\0'; opt++)
         MUST(o.arg[(int)*opt] == NULL);
