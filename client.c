@@ -34,8 +34,8 @@ static int dial(uint32_t child) {
         if (error == 0) return 0;
         close(c), c = -1;
         double retry = now() + pause / 1e3;
-        if (child < NONE || retry >= by || ready(signals_fd(), POLLIN, retry))
-            break;
+        if (child < NONE || retry >= by) break;
+        if (ready(signals_fd(), POLLIN, retry) && signals_next()) break;
     }
     say("fatal: unable to connect to %s port %d: %s", hname, (int)cport,
         known ? strerror(error) : "no such host");
@@ -163,12 +163,14 @@ static int start(struct process *p, struct command *cmd, const char *text) {
     return error;
 }
 
-/* Collects the process: with WNOHANG if it has ended, with 0 when it has. */
+/* Collects the process: with WNOHANG if it has ended, with 0 when it has; and
+ * orphans, should this be the first process of a container. */
 static void collect(struct process *p, int flags) {
-    pid_t pid;
-    do pid = p->exited ? 0 : waitpid(p->pid, &p->status, flags);
-    while (pid < 0 && errno == EINTR);
-    if (pid > 0) p->exited = 1, p->silent = now();
+    int pid, status;
+    while ((pid = waitpid(-1, &status, p->exited ? WNOHANG : flags)) > 0 ||
+        (pid < 0 && errno == EINTR))
+        if (pid == p->pid && !p->exited)
+            p->exited = 1, p->status = status, p->silent = now();
 }
 
 /* Ends the process and its group: TERM, and later KILL for what is left. */
@@ -240,8 +242,7 @@ int command(uint32_t item, const char *text, void *arg) {
     while (v == GO_ON) v = step(&p);
     if (p.out >= 0) close(p.out);
     if (v == OVER && p.out >= 0)
-        say("warning: item %u: something it left behind holds its output "
-            "open: ending it there",
+        say("warning: item %u: ended; something it left holds its output open",
             (unsigned)item);
     if (v != OVER) end(&p);
     if (!p.gone) command_over();

@@ -283,9 +283,8 @@ static void note(const struct item *item, enum state state, int value) {
 
 /* Lets an exit status count, if it matters more than what was so far. */
 static void worse(int status) {
-    static const char order[] = {0, 123, 125, 124, 126, 127, 1};
-    size_t n = sizeof(order);
-    if (memchr(order, o.status, n) < memchr(order, status, n))
+    static const char order[7] = {0, 123, 125, 124, 126, 127, 1};
+    if (memchr(order, o.status, 7) < memchr(order, status, 7))
         o.status = status;
 }
 
@@ -379,7 +378,8 @@ static void afford(void) {
     struct rlimit r = {o.files.rlim_max, o.files.rlim_max};
     if (setrlimit(RLIMIT_NOFILE, &r) < 0) r = o.files;
     run.limit = r.rlim_cur < 1 << 20 ? (int)r.rlim_cur : 1 << 20;
-    run.limit = (run.limit - 24) / (run.files ? 2 : 1); /* 24: the others */
+    for (int fd = 3; fd < 1024; fd++) run.limit -= fcntl(fd, F_GETFD) >= 0;
+    run.limit = (run.limit - 24) / (run.files ? 2 : 1); /* 24: to come */
     if (run.limit < 2) fatal("run", "", "too few file descriptors");
     if (run.jobs <= run.limit - run.limit / 4) return;
     run.jobs = run.limit - run.limit / 4;
@@ -392,8 +392,7 @@ static void fork_children(void) {
         int pid = child_fork();
         if (pid < 0) {
             if (k == 0) fatal("fork", "", strerror(errno));
-            run.jobs = (k + 2) / 3; /* each may need a thread and a command */
-            child_kill(run.jobs);
+            child_kill(run.jobs = (k + 2) / 3); /* child, thread, command */
             say("warning: only %d jobs: unable to fork more", run.jobs);
         }
         if (pid != 0) continue;
@@ -408,7 +407,7 @@ static void fork_children(void) {
 static void open_files(void) {
     const char *list = o.arg['a'];
     struct stat st;
-    if (list && strcmp(list, "-") != 0 && !freopen(list, "r", stdin))
+    if (list && strcmp(list, "-") != 0 && (close(0), open(list, O_RDONLY) < 0))
         fatal("open ", list, strerror(errno));
     run.prompt |= fstat(0, &st) == 0 && S_ISREG(st.st_mode);
     if (o.arg['l'] != NULL) {
@@ -442,9 +441,9 @@ static void serve(void) {
 }
 
 int main(int argc, char **argv) {
-    int fd; /* what came in closed is a directory now, and using it fails */
-    while ((fd = open("/", O_RDONLY)) >= 0 && fd < 3) continue;
-    close(fd);
+    for (int fd = 0, wrong = O_WRONLY; fd < 3; fd++, wrong = O_RDONLY)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", wrong) < 0)
+            fatal("start", "", strerror(errno)); /* closed: to use it fails */
     run.next = next, run.done = done;
     command_line(argc, argv);
     unsetenv("GATHER_TOKEN"); /* commands shall not find it */

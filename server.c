@@ -559,9 +559,7 @@ static void admit(void) {
         if ((ds = accept(s, NULL, NULL)) < 0) {
             if (errno == EINTR || errno == ECONNABORTED) continue;
             if (errno == EAGAIN || errno == EWOULDBLOCK) return;
-            unlock();
-            poll(NULL, 0, 100);
-            lock_main();
+            unlock(), poll(NULL, 0, 100), lock_main();
             return;
         }
         tune(ds);
@@ -608,10 +606,12 @@ static int over(double *deadline) {
     return run->aborted || q.threads == 0;
 }
 
-/* Sleeps until a signal or a connection has come, or the time (or 0). */
+/* Sleeps until a signal or a connection has come, or the time (or 0).  First
+ * of all, children that were too many have to make room for threads. */
 static void watch(double by) {
-    struct pollfd f[2] = {{.fd = signals_fd(), .events = POLLIN},
-        {.fd = q.threads < run->limit ? s : -1, .events = POLLIN}};
+    int fd = q.threads < run->limit && children <= run->jobs ? s : -1;
+    struct pollfd f[2] = {
+        {.fd = signals_fd(), .events = POLLIN}, {.fd = fd, .events = POLLIN}};
     if (run->tick != NULL) by = now() + TICK;
     unlock();
     int n = poll(f, 2, until(by));

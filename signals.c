@@ -39,8 +39,7 @@ static int tell(pid_t group) {
 /* Makes poll() return in the main thread; for any thread. */
 void signals_wake(void) {
     int record[2] = {-1, 0};
-    if (write(self[1], record, sizeof(record)) < 0)
-        return; /* full: it wakes */
+    if (write(self[1], record, sizeof(record)) < 0) return; /* full: woken */
 }
 
 static void handler(int sig) {

@@ -722,7 +722,23 @@ t 'real: 5 to 60 descriptors' short 5 60 1 'prlimit --nofile=@' \
 mode=files
 t 'real: 5 to 60 descriptors, -o' short 5 60 1 'prlimit --nofile=@' \
     -k -l log -n 30 -j 20 -o 'f{}' seq -f %07.0f {}00 {}99
-mode=out items=12 must=''
+# crowded N COMMAND: runs it with descriptors 10 to 9 + N open.
+cat >"$dir/bin/crowded" <<'.'
+#!/usr/bin/env bash
+for ((fd = 10; fd < 10 + $1; fd++)); do
+    eval "exec $fd</dev/null" || exit
+done
+shift
+exec "$@"
+.
+chmod +x "$dir/bin/crowded"
+[ -n "$lack" ] || command -v bash >/dev/null || lack=bash
+mode=out must='fatal: unable to run: too few file descriptors'
+t 'real: 55 to 100 descriptors, of which 40 came in open' short 55 100 5 \
+    'prlimit --nofile=@ crowded 40' -k -l log -n 30 -j 20 \
+    seq -f %07.0f {}00 {}99
+[ "$lack" != bash ] || lack=''
+items=12 must=''
 t 'real: 3 to 40 MiB of address space' short 3000000 40000000 700000 \
     'prlimit --as=@' -k -l log -n 12 -j 8 seq -f %07.0f {}00 {}99
 
@@ -754,6 +770,23 @@ items=12 lines=100 must='warning: only [0-9]* jobs: unable to fork more'
 t 'real: 1 to 40 processes' short 1 40 3 "setpriv --reuid=$user \
     --regid=$user --clear-groups prlimit --nproc=@" \
     -k -l log -n 12 -j 8 seq -f %07.0f {}00 {}99
+
+# Each time as many children as may be, and then some more are forked, and have
+# to be gone before there are threads.
+crowd() {
+    under="setpriv --reuid=$user --regid=$user --clear-groups prlimit"
+    under="$under --nproc=12 $*"
+    i=0
+    while [ $((i += 1)) -le 15 ]; do
+        g -l log -n 30 -j 100 seq -f %07.0f {}00 {}99
+        judged
+        is status 0 "$status"
+    done
+    under=''
+}
+items=30
+t 'real: 12 processes, but 100 jobs are wanted, 15 times' crowd
+t 'real: 12 processes, one processor, 15 times' crowd taskset -c 0
 lack=''
 
 # mounted OPTIONS COMMAND: runs it beside a new file system named disk, below
@@ -1034,6 +1067,30 @@ for sig in =CHLD =PIPE =USR1 =HUP,INT,QUIT,TERM ''; do # = alone means none
 done
 t 'real: on entry ignored and blocked: all' entered --ignore-signal \
     --block-signal
+lack=''
+
+# first: a client that is the first process of a container is given what its
+# commands leave behind, and has to collect it.
+first() {
+    clear
+    GATHER_TOKEN=00112233445566778899aabbccddeeff
+    export GATHER_TOKEN
+    reap -s "$DEADLINE" "$dir/report" gather -p 1525 -j 0 -n 9 >out 2>err &
+    # shellcheck disable=SC2016 # for another shell
+    unshare -p --fork --mount-proc gather -c 127.0.0.1:1525 -t 10 sh -c '
+        (sleep 0 &)
+        until [ {} != 8 ] || ! ps -A -o stat= | grep -q "^Z"; do
+            sleep 0.1
+        done'
+    is client 0 $?
+    wait $!
+    is server 0 $?
+    sed '/waiting for clients/d' err
+    cat "$dir/report"
+    unset GATHER_TOKEN
+}
+unshare -p --fork --mount-proc true 2>/dev/null || lack='namespaces of processes'
+t 'real: -c as the first process of a container leaves no zombies' first
 lack=''
 
 # --- Random rounds

@@ -232,6 +232,20 @@ $ demonstrate ./gather
 3 of 3 cursors complete and right, 300003 of 300003 bytes
 .
 
+# As those of some BSDs; what sockaddr_in is has to come from netinet/in.h.
+try 'compilers: headers that declare no more than they have to' <<'.'
+$ copy .
+$ mkdir -p little/arpa little/netinet
+$ echo 'struct in_addr; char *inet_ntoa(struct in_addr);' >little/arpa/inet.h
+$ echo '#define TCP_NODELAY 1' >little/netinet/tcp.h
+$ echo 'struct hostent { int h_addrtype; char **h_addr_list; };
+$     struct servent { int s_port; };
+$     struct hostent *gethostbyname(const char *);
+$     struct servent *getservbyname(const char *, const char *);
+$     ' >little/netdb.h
+$ make -s CFLAGS="$strict -Ilittle" main.o server.o client.o signals.o 2>&1
+.
+
 try 'compilers: tcc' <<'.'
 @ tcc: has tcc
 $ build CC=tcc CFLAGS='-Wall -Werror'
@@ -343,9 +357,11 @@ $ mv gather root
 $ dd if=/dev/urandom of=root/dev/urandom bs=16 count=1 2>/dev/null
 $ chroot root /gather -n 3 -s 100001 | total
 $ chroot root /gather /gather -s 10 -n ::: 1 2 | grep -c 'complete and right'
+$ chroot root /gather -n 1 2>&1 <&-
 $ find root ! -type d | sort
 3 of 3 cursors complete and right, 300003 of 300003 bytes
 2
+gather: fatal: unable to start: No such file or directory
 root/dev/urandom
 root/gather
 .

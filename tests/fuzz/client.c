@@ -157,15 +157,20 @@ static pid_t fuzz_fork(void) {
     return COMMAND;
 }
 static pid_t fuzz_waitpid(pid_t pid, int *status, int flags) {
-    MUST(pid == COMMAND && !collected && forks > 0);
-    errno = EINTR;
-    if (choose(4) == 0) return -1;
+    MUST(forks > 0 && (pid == -1 || (pid == COMMAND && !collected)));
+    if (pid == -1 && choose(8) == 7) { /* somebody that was left to us */
+        *status = choose(2);
+        return COMMAND + (collected ? 0 : 1); /* or with an old number */
+    }
+    MUST(!collected || flags == WNOHANG);
+    errno = collected ? ECHILD : EINTR;
+    if (collected || choose(4) == 0) return -1;
     if (alive && choose(2) && (flags & WNOHANG)) return 0;
     alive = 0;
     noise = fuzz_now;
     collected = 1;
     if (status != NULL) *status = verdict_status;
-    return pid;
+    return COMMAND;
 }
 static int fuzz_kill(pid_t pid, int sig) {
     MUST(pid == -COMMAND && forks > 0);
