@@ -16,7 +16,7 @@ uint32_t which;          /* the item that runs */
 uint64_t size;           /* bytes of it sent so far */
 
 /* Connects c to port cport of host hname.  Only who is no child waits for it.
- * Returns 0, or -1 when it could not, which it has said. */
+ * Returns 0, or -1 when it could not, as it has said, or when signalled. */
 static int dial(uint32_t child) {
     double by = now() + PATIENCE;
     int error = 0;
@@ -25,6 +25,7 @@ static int dial(uint32_t child) {
     hb = gethostbyname(hname);
     int known = hb != NULL && hb->h_addrtype == AF_INET;
     if (known) memcpy(&sb.sin_addr, hb->h_addr_list[0], sizeof(sb.sin_addr));
+    if (!sb.sin_addr.s_addr) sb.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     for (int pause = 50; known; pause = pause < 2000 ? 2 * pause : pause) {
         if ((c = socket(AF_INET, SOCK_STREAM, 0)) >= 0) tune(c);
         int done = c >= 0 && !connect(c, (struct sockaddr *)&sb, sizeof(sb));
@@ -35,7 +36,7 @@ static int dial(uint32_t child) {
         close(c), c = -1;
         double retry = now() + pause / 1e3;
         if (child < NONE || retry >= by) break;
-        if (ready(signals_fd(), POLLIN, retry) && signals_next()) break;
+        if (ready(signals_fd(), POLLIN, retry) && signals_next()) return -1;
     }
     say("fatal: unable to connect to %s port %d: %s", hname, (int)cport,
         known ? strerror(error) : "no such host");
@@ -203,8 +204,8 @@ static enum verdict step(struct process *p) {
     while (n > 0) {
         full += (size_t)n;
         if (n < 4096 || full > PIECE / 2 || (naps == 9 && !quick)) break;
-        t = now(), nanosleep(&(struct timespec){0, 1}, NULL); /* 50 us, or a */
-        quick |= now() - t < 5e-3, naps += naps < 9; /* tick of some ms */
+        t = now(), nanosleep(&(struct timespec){.tv_nsec = 1}, NULL);
+        quick |= now() - t < 5e-3, naps += naps < 9; /* 50 us, or a tick */
         n = read(p->out, data + full, PIECE - full);
     }
     if (full > 0) {

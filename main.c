@@ -376,7 +376,8 @@ static void summary(void) {
 static void afford(void) {
     getrlimit(RLIMIT_NOFILE, &o.files);
     struct rlimit r = {o.files.rlim_max, o.files.rlim_max};
-    if (setrlimit(RLIMIT_NOFILE, &r) < 0) r = o.files;
+    while (setrlimit(RLIMIT_NOFILE, &r) < 0 && r.rlim_cur > o.files.rlim_cur)
+        r.rlim_cur /= 2; /* there may be another limit, and no way to ask */
     run.limit = r.rlim_cur < 1 << 20 ? (int)r.rlim_cur : 1 << 20;
     for (int fd = 3; fd < 1024; fd++) run.limit -= fcntl(fd, F_GETFD) >= 0;
     run.limit = (run.limit - 24) / (run.files ? 2 : 1); /* 24: to come */

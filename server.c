@@ -116,8 +116,8 @@ int server_open(const char *port) {
 
 /* Ends the run early, by a signal or 0: hangs up, so the clients give up. */
 static void abort_run(int sig) {
-    if (run->aborted) return;
-    run->aborted = 1, run->signal = sig;
+    if (run->signal == 0) run->signal = sig;
+    if (run->aborted++ > 0) return;
     for (struct conn *cn = q.conns; cn != NULL; cn = cn->next)
         shutdown(cn->fd, SHUT_RDWR);
     signals_wake();
@@ -216,7 +216,7 @@ static void put(struct item *item) {
     if (shown) run->midline = item->data[n - 1] != '\n';
     item->held = 0;
     if (error == 0) return;
-    if (error == EPIPE && fd == 1) abort_run(SIGPIPE);
+    if (fd == 1 && (error == EPIPE || error == ECONNRESET)) abort_run(SIGPIPE);
     fail_run(
         "write ", fd == 1 ? "standard output" : item->name, strerror(error));
     await(&q.more);

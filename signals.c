@@ -30,7 +30,7 @@ static struct kid *kids; /* by number */
 static int forked;       /* how many there are */
 
 /* Announces a command's group to the parent, if there is one; never cut. */
-static int tell(pid_t group) {
+static int inform(pid_t group) {
     int record[2] = {number, (int)group};
     size_t n = up < 0 ? 0 : sizeof(record);
     return writen(up, record, n) == n ? 0 : -1;
@@ -45,8 +45,7 @@ void signals_wake(void) {
 static void handler(int sig) {
     int error = errno;
     if (sig == SIGCHLD) news = 1;
-    else got = sig;
-    if (got != 0) shutdown(c, SHUT_RDWR); /* a server has none */
+    else got = sig, shutdown(c, SHUT_RDWR); /* a server has none */
     signals_wake();
     errno = error;
 }
@@ -157,7 +156,7 @@ int child_reap(int *status) {
         news = 1;
         int n = forked;
         while (n > 0 && kids[k = (k + 1) % forked].pid != pid) n--;
-        if (n == 0) continue; /* it is older than this program */
+        if (n == 0 || !kids[k].alive) continue; /* it was left to us */
         if (!WIFSTOPPED(*status)) {
             kids[k].alive = 0, children--, orphan(&kids[k]);
             return k;
@@ -178,12 +177,11 @@ void child_kill(int from) {
  * default, none blocked.  Returns 0, or -1 if `child`, its parent, is gone. */
 int command_start(pid_t child) {
     sigset_t none;
-    setsid();
-    if (tell(getpid()) < 0 || getppid() != child) return -1;
+    if (setsid() < 0 || inform(getpid()) < 0 || getppid() != child) return -1;
     for (int sig = 1; sig <= 64; sig++) dispose(sig, SIG_DFL); /* all */
     sigemptyset(&none);
     return sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 /* In a child: its command has been collected. */
-void command_over(void) { tell(0); }
+void command_over(void) { inform(0); }

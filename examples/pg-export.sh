@@ -231,8 +231,11 @@ rm -rf "$dir"
 # --- The parts
 
 # Whoever makes a part wait for a lock waits for the lock of the session, which
-# waits for the part.
+# waits for the part.  Parts without a key are scanned from their beginning, by
+# one process, as nothing else gives them an order.
 PGOPTIONS="-c lock_timeout=10s ${PGOPTIONS-}"
+[ -n "$key" ] || PGOPTIONS="$PGOPTIONS -c synchronize_seqscans=off \
+-c max_parallel_workers_per_gather=0"
 [ "$checks" = f ] ||
     PGOPTIONS="-c client_connection_check_interval=1s $PGOPTIONS"
 export PGOPTIONS

@@ -62,8 +62,9 @@ static int deliver(sqlite3_stmt *cur) {
 static int fetch(uint32_t item, const char *text, void *file) {
     static const char sql[] =
         "SELECT id, amount, shop FROM sale, (SELECT min(id) AS low,"
-        " max(id) - min(id) + 1 AS many FROM sale) "
-        "WHERE id >= low + many * ?1 / ?2 AND id < low + many * (?1 + 1) / ?2";
+        " max(id) / ?2 - min(id) / ?2 + 1 AS step FROM sale) "
+        "WHERE id >= low + step * ?1 AND id < "
+        "CASE ?1 + 1 WHEN ?2 THEN 9.3e18 ELSE low + step * (?1 + 1) END";
     sqlite3_stmt *cur = NULL;
     sqlite3 *db;
     (void)text;

@@ -1020,6 +1020,43 @@ reused() {
 unshare -fp --mount-proc test -w /proc/sys/kernel/ns_last_pid 2>/dev/null ||
     lack='right to have processes numbered'
 t 'real: the number of a command that has ended is used again' reused
+
+# heir: gather is the first process of a container.  An orphan, which it gets,
+# has the number of a child that was killed, and is no child that ends.
+# shellcheck disable=SC2016 # for another shell
+heir='
+    [ "$1" = a ] || exec echo b
+    read -r one two </proc/1/task/1/children
+    [ "$one" != $PPID ] && n=$one || n=$two
+    kill -KILL "$n"
+    while [ -e "/proc/$n" ]; do sleep 0.02; done
+    until [ "$(cat number)" = "$n" ]; do
+        sh -c "echo $((n - 1)) >/proc/sys/kernel/ns_last_pid
+            sleep 0.1 & echo \$! >number"
+    done
+    while [ -e "/proc/$n" ]; do sleep 0.02; done
+    echo a
+    : >gone'
+inherited() {
+    clear
+    : >number
+    {
+        echo a
+        until [ -e gone ] || [ -s status ] || grep -q fatal err; do
+            sleep 0.1
+        done
+        echo b
+    } | {
+        reap -s "$DEADLINE" "$dir/report" unshare -fp --mount-proc \
+            gather -q -j 2 sh -c "$heir" - >out 2>err
+        echo $? >status
+    }
+    is status 0 "$(cat status)"
+    is output 'a b ' "$(tr '\n' ' ' <out)"
+    sed '/warning: child [01] ended early: signal 9$/d' err
+    cat "$dir/report"
+}
+t 'real: an orphan has the number of a child that was killed' inherited
 lack=''
 
 # entered OPTIONS: signals are ignored or blocked on entry; a child is stopped,
@@ -1041,7 +1078,7 @@ entered() {
     is masks 'SigBlk: 0000000000000000 SigIgn: 0000000000000000 ' \
         "$(tr '\t\n' '  ' <out)"
     {
-        reap "$dir/report" env "$@" gather -l log -n 20 seq 100000 2>err
+        reap "$dir/report" env "$@" gather -l log -n 20 seq 1000000 2>err
         echo $? >status
     } | head -c 1000 >/dev/null
     is 'status, the reader having left' 141 "$(cat status)"

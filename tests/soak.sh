@@ -552,7 +552,7 @@ BEGIN {
             text !~ /^gather: warning: refused a stranger: / &&
             text !~ /^gather: warning: child [0-9]+ was stopped: cont/ &&
             text !~ /^gather: warning: child [0-9]+ ended early: signal / &&
-            text !~ /^gather: warning: item [0-9]+: something it left /)
+            text !~ /^gather: warning: item [0-9]+: ended; something it left /)
             bad("said: " text)
     }
     if (status >= 128 && !index(signals, " " status " "))
