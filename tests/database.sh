@@ -152,6 +152,13 @@ cmp want got
 test "$(wc -l <got)" -ge $((ROWS / 100 * 99))
 .
 
+try 'a server that prefers to scan a table in parallel' <<'.'
+sql 'copy t to stdout' >want
+PGOPTIONS='-c parallel_tuple_cost=0 -c parallel_setup_cost=0' \
+    pg-export -n 1 t >got
+cmp want got
+.
+
 try 'in binary, too' <<'.'
 sql 'copy t to stdout (format binary)' >want
 pg-export -f binary t -m 1G >got
@@ -494,6 +501,18 @@ cmp want got
 test "$(wc -l <got)" -gt $((ROWS / 2))
 .
 
+try 'sqlite-cursors: ids may be as far apart as there are' <<'.'
+for ids in 1,5000000000000000000 -9223372036854775808,9223372036854775807 \
+    -9,-8 7,8 0,600000000000000000; do
+    rm -f db
+    sqlite3 db 'CREATE TABLE sale (id INTEGER PRIMARY KEY, amount, shop)' \
+        "INSERT INTO sale VALUES (${ids%,*}, 2, 3), (${ids#*,}, 1, 4)"
+    sqlite3 db 'SELECT count(*), sum(amount) FROM sale;
+        SELECT id, amount, shop FROM sale ORDER BY amount, id' >want
+    sqlite-cursors db >got
+    cmp want got
+done
+.
 try 'sqlite-cursors: all cursors see the same while another session writes' \
     <<'.'
 cp "$sales" db
