@@ -25,7 +25,7 @@ static int dial(uint32_t child) {
     hb = gethostbyname(hname);
     int known = hb != NULL && hb->h_addrtype == AF_INET;
     if (known) memcpy(&sb.sin_addr, hb->h_addr_list[0], sizeof(sb.sin_addr));
-    if (!sb.sin_addr.s_addr) sb.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (!sb.sin_addr.s_addr) sb.sin_addr.s_addr = inet_addr("127.0.0.1");
     for (int pause = 50; known; pause = pause < 2000 ? 2 * pause : pause) {
         if ((c = socket(AF_INET, SOCK_STREAM, 0)) >= 0) tune(c);
         int done = c >= 0 && !connect(c, (struct sockaddr *)&sb, sizeof(sb));

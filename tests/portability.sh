@@ -236,7 +236,8 @@ $ demonstrate ./gather
 try 'compilers: headers that declare no more than they have to' <<'.'
 $ copy .
 $ mkdir -p little/arpa little/netinet
-$ echo 'struct in_addr; char *inet_ntoa(struct in_addr);' >little/arpa/inet.h
+$ echo 'struct in_addr; char *inet_ntoa(struct in_addr);
+$     unsigned inet_addr(const char *);' >little/arpa/inet.h
 $ echo '#define TCP_NODELAY 1' >little/netinet/tcp.h
 $ echo 'struct hostent { int h_addrtype; char **h_addr_list; };
 $     struct servent { int s_port; };
@@ -499,6 +500,25 @@ macos aarch64
 
 # What an option of POSIX demands is named, and so are the C library's own
 # names for errno and getopt(), and what Linux alone has.
+# Linux does, FreeBSD 15 does not take that for the loopback interface.
+try 'systems: -b 0.0.0.0, where nobody may connect to that' <<'.'
+@ preloading: test -r /etc/ld.so.cache
+$ build
+$ echo '#include <errno.h>
+$     #include <netinet/in.h>
+$     #include <unistd.h>
+$     #include <sys/syscall.h>
+$     int connect(int s, const struct sockaddr *a, socklen_t n) {
+$         struct sockaddr_in *in = (void *)a;
+$         if (in->sin_addr.s_addr == 0) return errno = EADDRNOTAVAIL, -1;
+$         return syscall(SYS_connect, s, a, n);
+$     }' >connect.c
+$ cc -D_GNU_SOURCE -shared -fPIC -o connect.so connect.c
+$ GATHER_TOKEN=00112233445566778899aabbccddeeff LD_PRELOAD=./connect.so \
+$     ./gather -q -b 0.0.0.0 -p 0 -j 2 -n 3 echo 2>&1 | wc -l
+3
+.
+
 try 'systems: nothing is imported that POSIX.1-2001 does not have' <<'.'
 $ copy .
 $ quiet make CFLAGS="$plain" LDFLAGS=-no-pie
