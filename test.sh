@@ -1095,6 +1095,12 @@ $ digits <err
 gather: warning: file descriptors allow only N jobs
 .
 
+try 'jobs: memory comes back when an item is over' <<'.'
+$ { lines 1000 true; echo till test -e end; lines 9 true; echo ': >end'; } |
+$     sed 's/true.*/:/' >list
+$ gather -m 60k -j 2 -a list sh -c
+.
+
 try 'jobs: too few descriptors for any' <<'.'
 @ ulimit -n: sh -c 'ulimit -n 14'
 $ sh -c 'ulimit -n 14; gather echo ::: a'
@@ -2172,12 +2178,6 @@ gather: warning: refused a stranger: wrong token
 .
 
 # --- Deaths and other accidents
-
-try 'jobs: memory comes back when an item is over' <<'.'
-$ { lines 1000 true; echo till test -e end; lines 9 true; echo ': >end'; } |
-$     sed 's/true.*/:/' >list
-$ gather -m 60k -j 2 -a list sh -c
-.
 
 try 'accident: a child is killed while its command runs' <<'.'
 $ gather -k -u -j 2 sh -c 'test $1 = a && kill -KILL $PPID && exec sleep 60

@@ -7,6 +7,8 @@
  *     SELECT count(*), sum(amount) FROM sale;
  *     SELECT id, amount, shop FROM sale ORDER BY amount, id;
  *
+ * if there are rows, and these are integers, none of them NULL.
+ *
  * It links server.o, client.o and signals.o as they are.  Structures travel as
  * they lie in memory, gaps and byte order included, since both ends are
  * processes of one program on one machine; anything else would have to write

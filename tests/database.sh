@@ -431,7 +431,8 @@ till test -s got
 cluster stop immediate
 wait $!
 cluster start
-grep -q -e connection -e 'is shutting down' err # libpq has many words for it
+grep -q -e 'server closed the connection' -e 'terminating connection' \
+    -e 'is shutting down' -e 'connection to server was lost' err
 sql 'copy (select id, id from few order by id) to stdout' >want
 test "$(wc -l <got)" -lt 40
 head -c "$(wc -c <got)" want | cmp - got
@@ -443,7 +444,7 @@ till has 'COPY (SELECT'
 kill -KILL "$(sql "select pid from pg_stat_activity
     where query like 'COPY (SELECT%' and application_name <> '' limit 1")"
 wait $!
-grep -q connection err
+grep -q 'server closed the connection unexpectedly' err
 till sql 'select 1' >up 2>down
 .
 
@@ -513,6 +514,7 @@ for ids in 1,5000000000000000000 -9223372036854775808,9223372036854775807 \
     cmp want got
 done
 .
+
 try 'sqlite-cursors: all cursors see the same while another session writes' \
     <<'.'
 cp "$sales" db

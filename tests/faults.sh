@@ -1042,7 +1042,7 @@ inherited() {
     : >number
     {
         echo a
-        until [ -e gone ] || [ -s status ] || grep -q fatal err; do
+        until [ -e gone ] || [ -s status ] || grep -qs fatal err; do
             sleep 0.1
         done
         echo b

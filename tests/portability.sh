@@ -498,8 +498,6 @@ cffaedfe
 macos x86_64
 macos aarch64
 
-# What an option of POSIX demands is named, and so are the C library's own
-# names for errno and getopt(), and what Linux alone has.
 # Linux does, FreeBSD 15 does not take that for the loopback interface.
 try 'systems: -b 0.0.0.0, where nobody may connect to that' <<'.'
 @ preloading: test -r /etc/ld.so.cache
@@ -519,6 +517,8 @@ $     ./gather -q -b 0.0.0.0 -p 0 -j 2 -n 3 echo 2>&1 | wc -l
 3
 .
 
+# What an option of POSIX demands is named, and so are the C library's own
+# names for errno and getopt(), and what Linux alone has.
 try 'systems: nothing is imported that POSIX.1-2001 does not have' <<'.'
 $ copy .
 $ quiet make CFLAGS="$plain" LDFLAGS=-no-pie

@@ -585,8 +585,8 @@ try 'progress: less than 20 columns' 20 progress_width 20
 try 'progress: less than 40 columns' 40 progress_width 40
 try 'progress: less than 60 columns' 60 progress_width 60
 try 'progress: another size of the terminal' 29 progress_resized
-try 'progress: output on the same terminal does not mix with it' 60 progress_output
-try 'progress: not in a line of the output that has not ended' 60 progress_midline
+try 'progress: output on the terminal does not mix with it' 60 progress_output
+try 'progress: not in a line that has not ended yet' 60 progress_midline
 try 'progress: erased at the end' 60 progress_erased
 try 'progress: erased when an item failed' 60 progress_erased_failed
 try 'no progress with -q' 60 silent -q
