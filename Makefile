@@ -13,8 +13,16 @@ STANDARD = -std=c99 -D_POSIX_C_SOURCE=200112L -D_XOPEN_SOURCE=600 \
 	-D_FILE_OFFSET_BITS=64
 WARNINGS = -pedantic -Wall -Wextra -Wshadow -Wconversion -Wcast-qual \
 	-Wwrite-strings -Wstrict-prototypes -Wmissing-prototypes
-SOURCES = main.c server.c client.c signals.c
-OBJECTS = main.o server.o client.o signals.o
+# What a program of yours may use, and what only gather needs.
+PARTS = server.o client.o signals.o lib/check.o lib/command.o lib/conn.o \
+	lib/exchange.o lib/files.o lib/items.o lib/memory.o lib/monitor.o \
+	lib/output.o lib/report.o lib/say.o lib/secret.o lib/turn.o
+OBJECTS = main.o lib/demo.o lib/list.o lib/options.o $(PARTS)
+HEADERS = protocol.h lib/check.h lib/command.h lib/conn.h lib/demo.h \
+	lib/exchange.h lib/files.h lib/gather.h lib/items.h lib/list.h \
+	lib/memory.h lib/monitor.h lib/options.h lib/output.h lib/report.h \
+	lib/say.h lib/secret.h lib/system.h lib/turn.h
+SOURCES = *.c lib/*.c
 SCRIPTS = test.sh tests/*.sh examples/*.sh bench/*.sh
 EXAMPLES = examples/*.c
 
@@ -23,18 +31,19 @@ all: gather
 gather: $(OBJECTS)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJECTS) $(LDLIBS) -lpthread
 
-$(OBJECTS): protocol.h
+$(OBJECTS): $(HEADERS)
 
 .SUFFIXES:
 .SUFFIXES: .c .o
 .c.o:
-	$(CC) $(STANDARD) $(CFLAGS) -c $<
+	$(CC) $(STANDARD) $(CFLAGS) -c -o $@ $<
 
 test: all
 	sh ./test.sh
 
-# The suite again, on a build that watches memory and arithmetic, and on one
-# that watches threads.
+# The suite again, on a build that watches memory and arithmetic, on one that
+# watches threads, and on one that looks at every count and list each time the
+# lock is given up.
 asan:
 	$(CC) $(STANDARD) -g -O1 -fsanitize=address,undefined \
 		-fno-sanitize-recover=all -o gather-asan $(SOURCES) -lpthread
@@ -45,6 +54,10 @@ tsan:
 		-lpthread
 	GATHER=./gather-tsan DEADLINE=120 TSAN_OPTIONS=exitcode=66 sh ./test.sh
 
+check:
+	$(CC) $(STANDARD) -g -O1 -DCHECK -o gather-check $(SOURCES) -lpthread
+	GATHER=./gather-check DEADLINE=120 sh ./test.sh
+
 # Compares with what else there is, and says what that needs.
 bench: all
 	sh bench/run.sh
@@ -52,8 +65,9 @@ bench: all
 # Needs gcc, clang, clang-format, shellcheck, mandoc and libsqlite3-dev.
 lint:
 	gcc $(STANDARD) $(WARNINGS) -Werror -fsyntax-only $(SOURCES) $(EXAMPLES)
-	clang $(STANDARD) $(WARNINGS) -Werror -fsyntax-only $(SOURCES) $(EXAMPLES)
-	clang-format --dry-run -Werror $(SOURCES) protocol.h $(EXAMPLES)
+	clang $(STANDARD) $(WARNINGS) -Wcomma -Werror -fsyntax-only $(SOURCES) \
+		$(EXAMPLES)
+	clang-format --dry-run -Werror $(SOURCES) $(HEADERS) $(EXAMPLES)
 	shellcheck -s sh $(SCRIPTS)
 	mandoc -Tlint -Wall doc/gather.1
 
@@ -68,4 +82,4 @@ uninstall:
 	rm -f "$(DESTDIR)$(BINDIR)/gather" "$(DESTDIR)$(MANDIR)/man1/gather.1"
 
 clean:
-	rm -f gather gather-asan gather-tsan $(OBJECTS)
+	rm -f gather gather-asan gather-tsan gather-check $(OBJECTS)

@@ -1,187 +1,328 @@
 /*
- * signals.c - handlers, the self-pipe, signal masks, and who is alive.  For
- * the main thread, except for signals_wake() and child_pid().
+ * signals.c - handlers, the self-pipe, signal masks, who is alive, reaping.
+ * For the main thread, except for signals_wake() and child_pid().
  *
- * A handler keeps the signal and writes a record {-1, 0} into the self-pipe;
- * every child makes one of its own.  A command leads a session of its own,
- * which the parent has to know in case the child that would have ended it is
- * killed.  So commands announce themselves in the parent's pipe: {child,
- * group} before the exec, {child, 0} when it is over.  One that finds its
- * child dead after that does not start: when all children have been reaped,
- * whoever has to be ended is in the pipe.
+ * The self-pipe.  poll() cannot wait for a signal, so a handler notes which
+ * one has come and writes a record into a pipe of its own process, which
+ * poll() can wait for.  It does nothing else.  Neither end of the pipe blocks;
+ * when it is full, somebody will read it, so nothing is lost.
+ *
+ * Commands.  A command leads a session of its own, which the parent has to
+ * know, in case the child that would end it is killed.  So the parent's pipe
+ * carries announcements, too: {child, group} before the command is executed,
+ * {child, 0} when it has ended.  A command that finds that its child has died
+ * before the announcement does not start.  So when all children have been
+ * reaped, whoever has to be ended is in the pipe.
+ *
+ * Signals that end a run are for the parent alone.  Children ignore them: they
+ * learn of the end from their connection, and then end their commands in
+ * order, also if somebody signals all processes at once.
  */
-#include "protocol.h"
+#include "lib/gather.h"
+#include "lib/say.h"
+#include "lib/system.h"
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <sys/wait.h>
+
+#define HURRY 1 /* seconds: see on_alarm() */
+
+/* What goes through the self-pipe; never cut, as it is below PIPE_BUF. */
+struct record {
+    int child;   /* its number; -1: just wake up */
+    pid_t group; /* of its command; 0: it has ended */
+};
 
 struct kid {
     pid_t pid;   /* never changes, so any thread may read it */
-    int alive;   /* not reaped yet */
+    bool alive;  /* not reaped yet */
     pid_t group; /* of its running command, 0 if there is none */
 };
 
 int children; /* forked and not reaped yet */
-static const int caught[] = {SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, 0};
-static volatile sig_atomic_t got;      /* the latest but SIGCHLD, or 0 */
-static volatile sig_atomic_t news = 1; /* SIGCHLD came since child_reap() */
-static int self[2];      /* this process's pipe; neither end blocks */
-static int up = -1;      /* in a child: the writing end of the parent's */
-static int number;       /* in a child: which one it is */
-static struct kid *kids; /* by number */
-static int forked;       /* how many there are */
 
-/* Announces a command's group to the parent, if there is one; never cut. */
-static int inform(pid_t group) {
-    int record[2] = {number, (int)group};
-    size_t n = up < 0 ? 0 : sizeof(record);
-    return writen(up, record, n) == n ? 0 : -1;
+static const int ending_signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, 0};
+static volatile sig_atomic_t ending_signal;     /* the latest of these, or 0 */
+static volatile sig_atomic_t child_changed = 1; /* since child_reap() looked */
+static volatile sig_atomic_t gave_up;           /* SIGUSR1 has come */
+static int self_pipe[2];
+static int parent_pipe = -1; /* in a child: writes into the parent's pipe */
+static pid_t parent;         /* in a child: the parent */
+static int number;           /* in a child: which one it is */
+static struct kid *kids;     /* by number */
+static int kid_count;
+static unsigned char to_default[SIGNAL_MAX + 1]; /* see command_begin() */
+
+static void set_handler(int sig, void (*handler)(int)) {
+    struct sigaction action;
+    memset(&action, 0, sizeof(action));
+    action.sa_handler = handler;
+    sigfillset(&action.sa_mask);
+    sigaction(sig, &action, NULL); /* fails for KILL, STOP and no signal */
+}
+
+static bool is_ignored(int sig) {
+    struct sigaction action;
+    return sigaction(sig, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
 /* Makes poll() return in the main thread; for any thread. */
 void signals_wake(void) {
-    int record[2] = {-1, 0};
-    if (write(self[1], record, sizeof(record)) < 0) return; /* full: woken */
+    struct record record = {.child = -1};
+    if (write(self_pipe[1], &record, sizeof(record)) < 0)
+        return; /* full: it wakes up anyway */
 }
 
-static void handler(int sig) {
+/* SIGCHLD, and the fatal error of a child, which the article has. */
+static void on_child(int sig) {
     int error = errno;
-    if (sig == SIGCHLD) news = 1;
-    else got = sig, shutdown(c, SHUT_RDWR); /* a server has none */
+    if (sig == SIGUSR1)
+        gave_up = 1;
+    else
+        child_changed = 1;
     signals_wake();
     errno = error;
 }
 
-static int ignored(int sig) {
-    struct sigaction now;
-    return sigaction(sig, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+/* A signal that ends the run.  From now on the main thread shall not be stuck
+ * for long in any call: see on_alarm(). */
+static void on_ending_signal(int sig) {
+    int error = errno;
+    ending_signal = sig;
+    say_hurry();
+    alarm(HURRY);
+    signals_wake();
+    errno = error;
 }
 
-static void dispose(int sig, void (*how)(int)) {
-    struct sigaction act = {.sa_handler = how};
-    sigfillset(&act.sa_mask);
-    sigaction(sig, &act, NULL);
+/* The main thread has been stuck for HURRY seconds after a signal that was to
+ * end the run: a file system hangs, or the like.  Whatever it waits for will
+ * not be waited for any more; clients lose their connections, and end their
+ * commands. */
+static void on_alarm(int sig) {
+    signals_die(ending_signal != 0 ? ending_signal : sig);
 }
 
-/* Makes the self-pipe.  Returns 0, or -1 with errno set. */
-static int open_self(void) {
-    if (pipe(self) < 0) return -1;
-    for (int i = 0; i < 2; i++) {
-        fcntl(self[i], F_SETFD, FD_CLOEXEC);
-        fcntl(self[i], F_SETFL, O_NONBLOCK);
-    }
+/* Opens a pipe that no command inherits.  Returns 0, or -1 with errno set. */
+static int open_self_pipe(void) {
+    if (pipe(self_pipe) < 0)
+        return -1;
+    for (int i = 0; i < 2; i++)
+        if (fcntl(self_pipe[i], F_SETFD, FD_CLOEXEC) < 0 ||
+            fcntl(self_pipe[i], F_SETFL, O_NONBLOCK) < 0)
+            return -1;
     return 0;
 }
 
-/* Puts this process in a known state: nothing blocked, a broken pipe a mere
- * error, `caught` handled unless ignored.  Returns 0, or -1 with errno set. */
+/* Notes which signals a command has to have set to their defaults: those that
+ * this program handles or ignores, and those that came ignored. */
+static void note_defaults(void) {
+    int n = 0;
+    for (int sig = 1; sig <= SIGNAL_MAX; sig++) {
+        bool ours = sig == SIGCHLD || sig == SIGUSR1 || sig == SIGALRM ||
+            sig == SIGPIPE || sig == SIGXFSZ || sig == SIGTTOU ||
+            sig == SIGHUP || sig == SIGINT || sig == SIGQUIT || sig == SIGTERM;
+        if (ours || is_ignored(sig))
+            to_default[n++] = (unsigned char)sig;
+    }
+    to_default[n] = 0;
+}
+
+/* Puts this process into a known state: the self-pipe, nothing blocked, a
+ * broken pipe a mere error; signals that end a run are handled, unless they
+ * came ignored.  Returns 0, or -1 with errno set. */
 int signals_init(void) {
     sigset_t none;
-    if (open_self() < 0) return -1;
-    for (const int *sig = caught; *sig != 0; sig++)
-        if (sig == caught || !ignored(*sig)) dispose(*sig, handler);
-    dispose(SIGPIPE, SIG_IGN), dispose(SIGXFSZ, SIG_IGN);
+    if (open_self_pipe() < 0)
+        return -1;
+    note_defaults();
+    for (const int *sig = ending_signals; *sig != 0; sig++)
+        if (!is_ignored(*sig))
+            set_handler(*sig, on_ending_signal);
+    set_handler(SIGCHLD, on_child);
+    set_handler(SIGUSR1, on_child);
+    set_handler(SIGALRM, on_alarm);
+    set_handler(SIGPIPE, SIG_IGN);
+    set_handler(SIGXFSZ, SIG_IGN);
     sigemptyset(&none);
     return sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* The descriptor to poll. */
-int signals_fd(void) { return self[0]; }
-
-/* Kills the command of a child that is dead: nobody else knows of it. */
-static void orphan(struct kid *kid) {
-    if (kid->alive || kid->group == 0) return;
-    kill(-kid->group, SIGKILL), kid->group = 0;
+/* The descriptor to poll for input: something has come. */
+int signals_fd(void) {
+    return self_pipe[0];
 }
 
-/* Empties the pipe, and takes note of what commands have announced.  Returns
- * the signal that has arrived, other than SIGCHLD, or 0. */
+/* Kills the command of a child that is dead: nobody else knows of it. */
+static void end_orphan(struct kid *kid) {
+    if (kid->alive || kid->group == 0)
+        return;
+    kill(-kid->group, SIGKILL); /* fails if it has just ended by itself */
+    kid->group = 0;
+}
+
+/* Empties the self-pipe, and takes note of what commands have announced.
+ * Returns the signal that is to end the run, or 0. */
 int signals_next(void) {
-    int record[2];
-    while (read(self[0], record, sizeof(record)) == sizeof(record)) {
-        if (record[0] < 0) continue;
-        kids[record[0]].group = (pid_t)record[1];
-        orphan(&kids[record[0]]);
+    struct record record;
+    while (read(self_pipe[0], &record, sizeof(record)) == sizeof(record)) {
+        if (record.child < 0)
+            continue;
+        kids[record.child].group = record.group;
+        end_orphan(&kids[record.child]);
     }
-    return got; /* a later one finds the pipe empty, and wakes */
+    if (ending_signal != 0)
+        alarm(HURRY);     /* we are not stuck */
+    return ending_signal; /* a later one finds the pipe empty, and wakes */
 }
 
 /* From here on a signal does what it does to any process. */
 void signals_default(void) {
-    for (const int *sig = caught; *sig != 0; sig++)
-        if (!ignored(*sig)) dispose(*sig, SIG_DFL);
+    for (const int *sig = ending_signals; *sig != 0; sig++)
+        if (!is_ignored(*sig))
+            set_handler(*sig, SIG_DFL);
 }
 
-/* Ends this process by the signal, as if it had never been handled. */
+/* Ends this process by the signal, as if it had never been handled.  A signal
+ * handler may call it. */
 void signals_die(int sig) {
-    dispose(sig, SIG_DFL);
+    sigset_t one;
+    set_handler(sig, SIG_DFL);
+    sigemptyset(&one);
+    sigaddset(&one, sig);
+    sigprocmask(SIG_UNBLOCK, &one, NULL);
     raise(sig);
-    _exit(128 + sig);
+    _exit(128 + sig); /* process 1 of a container survives its signals */
 }
 
-/* Forks the next child by number, like fork().  It leads a process group: what
- * a terminal signals reaches the parent alone. */
+/* Sets up a child that was just forked, with all signals blocked. */
+static void become_child(void) {
+    number = kid_count;
+    parent_pipe = self_pipe[1];
+    parent = getppid();
+    setpgid(0, 0); /* what a terminal signals reaches the parent alone */
+    close(self_pipe[0]);
+    for (const int *sig = ending_signals; *sig != 0; sig++)
+        set_handler(*sig, SIG_IGN);
+    set_handler(SIGUSR1, SIG_DFL);
+    set_handler(SIGTTOU, SIG_IGN); /* lest a message to a terminal stops it */
+    if (open_self_pipe() < 0)
+        child_give_up();
+}
+
+/* Forks the next child; they are numbered from 0.  Returns what fork() does.
+ */
 int child_fork(void) {
-    struct kid *more = realloc(kids, (size_t)(forked + 1) * sizeof(*more));
+    struct kid *more = realloc(kids, (size_t)(kid_count + 1) * sizeof(*more));
     sigset_t all, old;
-    if (more == NULL) return -1;
+    if (more == NULL)
+        return -1;
     kids = more;
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &old);
     pid_t pid = fork();
     if (pid == 0) {
-        setpgid(0, 0);
-        number = forked, up = self[1], close(self[0]);
-        signals_default();
-        dispose(SIGCHLD, handler);
-        dispose(SIGTTOU, SIG_IGN); /* lest a message to a terminal stops it */
-        if (open_self() < 0) _exit(2);
+        become_child();
     } else if (pid > 0) {
-        kids[forked++] = (struct kid){pid, 1, 0}, children++;
+        kids[kid_count] = (struct kid){.pid = pid, .alive = true};
+        kid_count++;
+        children++;
     }
     sigprocmask(SIG_SETMASK, &old, NULL);
     return (int)pid;
 }
 
-/* The process that is child k, 0 if it is none of ours; for any thread. */
-pid_t child_pid(uint32_t k) { return k < (uint32_t)forked ? kids[k].pid : 0; }
+/* In a child that cannot do its work, as it has said: tells the parent, if
+ * that is still there, and ends. */
+void child_give_up(void) {
+    if (getppid() == parent)
+        kill(parent, SIGUSR1);
+    _exit(2);
+}
 
-/* Collects a child that ended.  Returns its number, and its *status; or -1.
- * One that was stopped is continued: it would keep its item for ever.  Asks
- * only with cause: the system looks at all children to say that none ended. */
+/* In the parent: has a child given up since the last call? */
+bool child_gave_up(void) {
+    bool it_has = gave_up != 0;
+    gave_up = 0;
+    return it_has;
+}
+
+/* The process that is child k, 0 if there is no such child; any thread. */
+pid_t child_pid(uint32_t k) {
+    return k < (uint32_t)kid_count ? kids[k].pid : 0;
+}
+
+/* Finds a child by its process; they end in about the order of their numbers,
+ * so the search begins behind the last one found.  Returns -1 if it is none:
+ * an orphan that process 1 has to reap, or one that ran before an exec. */
+static int find_child(pid_t pid) {
+    static int k;
+    for (int n = 0; n < kid_count; n++) {
+        k = (k + 1) % kid_count;
+        if (kids[k].pid == pid && kids[k].alive)
+            return k;
+    }
+    return -1;
+}
+
+/* Collects a child that has ended.  Returns its number, and its *status; or -1
+ * if there is none.  One that was stopped is continued, as it would keep its
+ * item for ever.  Asks the system only if SIGCHLD has come, since that looks
+ * at every child to find that none has ended. */
 int child_reap(int *status) {
-    static int k; /* the last found: they die in about the same order */
-    pid_t pid;
-    while (news) {
-        news = 0; /* first, lest one is missed that comes meanwhile */
-        if ((pid = waitpid(-1, status, WNOHANG | WUNTRACED)) <= 0) break;
-        news = 1;
-        int n = forked;
-        while (n > 0 && kids[k = (k + 1) % forked].pid != pid) n--;
-        if (n == 0 || !kids[k].alive) continue; /* it was left to us */
-        if (!WIFSTOPPED(*status)) {
-            kids[k].alive = 0, children--, orphan(&kids[k]);
+    while (child_changed) {
+        child_changed = 0; /* first, so that none is missed that comes now */
+        pid_t pid = waitpid(-1, status, WNOHANG | WUNTRACED);
+        if (pid <= 0)
+            break;
+        child_changed = 1;
+        int k = find_child(pid);
+        if (k >= 0 && WIFSTOPPED(*status)) {
+            say("warning: child %d was stopped: continuing it", k);
+            kill(pid, SIGCONT);
+        } else if (k >= 0) {
+            kids[k].alive = false;
+            children--;
+            end_orphan(&kids[k]);
             return k;
         }
-        say("warning: child %d was stopped: continuing it", k);
-        kill(pid, SIGCONT);
     }
     return -1;
 }
 
 /* Kills the children from a number on. */
 void child_kill(int from) {
-    for (int k = from; k < forked; k++)
-        if (kids[k].alive) kill(kids[k].pid, SIGKILL);
+    for (int k = from; k < kid_count; k++)
+        if (kids[k].alive)
+            kill(kids[k].pid, SIGKILL);
 }
 
-/* Makes a process fit to be a command: its own session, announced; all signals
- * default, none blocked.  Returns 0, or -1 if `child`, its parent, is gone. */
-int command_start(pid_t child) {
+/* Announces a command's group to the parent, if there is one.  Returns 0, or
+ * -1 if the parent is gone. */
+static int announce(pid_t group) {
+    struct record record = {.child = number, .group = group};
+    if (parent_pipe < 0)
+        return 0;
+    return writen(parent_pipe, &record, sizeof(record)) == sizeof(record) ? 0
+                                                                          : -1;
+}
+
+/* In a process that is to become a command of `child`, and may share its
+ * memory: a session of its own, announced; default dispositions, no signal
+ * blocked.  Returns 0, or -1 if that child is gone. */
+int command_begin(pid_t child) {
     sigset_t none;
-    if (setsid() < 0 || inform(getpid()) < 0 || getppid() != child) return -1;
-    for (int sig = 1; sig <= 64; sig++) dispose(sig, SIG_DFL); /* all */
+    if (setsid() < 0 || announce(getpid()) < 0 || getppid() != child)
+        return -1;
+    for (const unsigned char *sig = to_default; *sig != 0; sig++)
+        set_handler(*sig, SIG_DFL);
     sigemptyset(&none);
     return sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* In a child: its command has been collected. */
-void command_over(void) { inform(0); }
+/* In a client: its command has ended, and all of its group. */
+void command_over(void) {
+    announce(0); /* who is gone need not know */
+}

@@ -27,9 +27,18 @@
 # exactly these.  `=` stands for gather's closing line: how many items were
 # complete, failed, killed, timed out, incomplete and unstarted.
 #
+# A POSIX shell and utilities are all that has to be installed.
+#
 # What runs in a test has a pipe as its standard error, and the test is over
 # when that comes to its end.  So every test also proves that nothing is left
 # behind: a process that stays would be there until the deadline.
+#
+# At the deadline TERM and then KILL are sent to the shell of the test and to
+# its process group, then KILL to the reader of the pipe: so the suite goes on,
+# whatever happens.  The group is made by setsid(1), or a shell whose `set -m`
+# needs no terminal; without either, it is the shell alone that is killed.  A
+# gather that is killed takes its children and their commands with it.  What
+# has left the group otherwise is ended, too, if there is a ps that tells it.
 
 LC_ALL=C
 export LC_ALL
@@ -51,10 +60,22 @@ second=$(((DEADLINE + 19) / 20)) # or more: time for what is not to time out
 nl='
 '
 
+# The shell that runs this runs the tests, if ps can tell which that is.
+shell=$(ps -o args= -p $$ 2>/dev/null) || shell=''
+case $shell in
+*" $0"*)
+    shell=${shell%%" $0"*}
+    shell=${shell%% -*}
+    ;;
+*) shell='sh' ;;
+esac
+# shellcheck disable=SC2086 # it may be `busybox sh`
+$shell -c : 2>/dev/null || shell='sh'
+
 dir=${TMPDIR:-/tmp}/gather-test.$$
 mkdir "$dir" || exit 1
 dir=$(cd "$dir" && pwd)
-trap 'rm -rf "$dir"' 0
+trap 'finish KILL; rm -rf "$dir"' 0
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 141' PIPE
@@ -67,7 +88,7 @@ if sleep 0.01 2>/dev/null; then # POSIX knows whole seconds only
 else
     nap=1
 fi
-export PATH nap second
+export PATH GATHER nap nl second
 
 # --- What tests use; the first four are programs, for commands of gather
 
@@ -105,6 +126,21 @@ exit $((status > 128 ? 128 + status % 128 : status))
 .
 chmod +x "$dir/bin/lines" "$dir/bin/till" "$dir/bin/flaky" "$dir/bin/watched"
 
+# monitor SHELL COMMAND: runs it as the leader of a process group, if that is a
+# shell that can do so without a terminal.
+cat >"$dir/bin/monitor" <<'.'
+#!/bin/sh
+shell=$1
+shift
+exec "$shell" -c 'set -m 2>/dev/null
+    "$@" &
+    exec 2>/dev/null # for what it has to say on jobs
+    wait $!' "$shell" "$@"
+.
+chmod +x "$dir/bin/monitor"
+
+# The rest are functions of the shell that runs a test.
+cat >"$dir/shell" <<'end'
 # digits: replaces numbers, which nobody can know, by N.
 digits() {
     sed 's/[0-9][0-9]*/N/g'
@@ -130,39 +166,85 @@ total() {
     sed -n '$s/, [0-9.]* s, [0-9.]* MB\/s$//p' "$1"
 }
 
+# port: waits until the server that writes ./err has told its port; says it.
+port() {
+    tries=0
+    until grep -qs ' port [0-9]' err; do
+        [ $((tries += 1)) -lt $((second * 200)) ] || break
+        sleep "$nap"
+    done
+    sed -n 's/.* port \([0-9][0-9]*\)$/\1/p' err | sed 1q
+    grep -q ' port [0-9]' err || cat err >&2
+}
+
+echo $$ >../leader
+(
+    # without a group this is what has to be killed
+    [ -n "$group" ] || sh -c 'echo $PPID' >../leader
+    eval "$1"
+)
+end
+
 # --- The machinery
 
 passed=0 failed=0 skipped=0 number=0
 
-# sweep SIGNAL: sends it to whatever this script has started, except the dog.
-sweep() {
-    ps -A -o pid= -o ppid= | awk -v top=$$ -v dog="$(cat "$dir/dog")" '
+# How to run a command as the leader of a process group, and what says then
+# that a number is that of a group.
+group=-
+for lead in setsid 'monitor sh' 'monitor bash' 'monitor ksh' ''; do
+    # shellcheck disable=SC2086 # words
+    $lead sh -c 'kill -0 -$$' 2>/dev/null && break
+done
+[ -n "$lead" ] || group=''
+export group
+
+# family: the processes that the shell of the test has started, if ps tells,
+# and which have not lost their parent.
+family() {
+    ps -A -o pid= -o ppid= 2>/dev/null | awk -v top="$1" '
         { up[$1] = $2 }
         END {
             for (p in up) {
-                for (q = p; q in up && q != top && q != dog;)
+                for (q = p; q in up && q != top;)
                     q = up[q]
-                if (q == top && p != top)
+                if (q == top)
                     print p
             }
-        }' | while read -r pid; do
-        kill -s "$1" "$pid"
-    done 2>/dev/null
+        }'
 }
+
+# finish SIGNAL: sends it to the test that runs.
+finish() {
+    read -r leader <"$dir/leader" || return
+    # busybox finds fault with --, without which others do not take a group
+    kill -s "$1" -- "$group$leader"
+    [ -f "$dir/family" ] || family "$leader" >"$dir/family"
+    while read -r pid; do
+        kill -s "$1" "$pid"
+    done <"$dir/family"
+} 2>/dev/null
 
 # The watchdog: ends a test that is still the same after DEADLINE seconds.
 dog() {
     last='' age=0
     while sleep 1 && [ -d "$dir" ]; do
-        kill -0 $$ 2>/dev/null || rm -rf "$dir" # that number is another's
+        if ! kill -0 $$ 2>/dev/null; then
+            finish KILL
+            rm -rf "$dir" # that number is another's
+        fi
         now=end
         read -r now <"$dir/now" 2>/dev/null
         [ "$now" = end ] && exit
         [ "$now" = "$last" ] || age=0
         last=$now age=$((age + 1))
         [ "$age" -lt "$DEADLINE" ] || echo "# over $DEADLINE s" >"$dir/late"
-        [ "$age" -eq "$DEADLINE" ] && sweep TERM
-        [ "$age" -gt "$DEADLINE" ] && sweep KILL
+        [ "$age" -eq "$DEADLINE" ] && finish TERM
+        [ "$age" -gt "$DEADLINE" ] && finish KILL
+        # what it holds a gather has to end in two seconds
+        [ "$age" -gt $((DEADLINE + 4)) ] || continue
+        echo "# something stays, and holds standard error" >>"$dir/late"
+        kill -s KILL "$(cat "$dir/reader")"
     done
 }
 
@@ -170,9 +252,10 @@ dog() {
 plus() {
     printf '%s' "$1" >"$dir/want"
     cmp -s "$dir/want" "$dir/$2" && return
-    echo "# $2, < expected, > got:"
-    diff "$dir/want" "$dir/$2" | sed -n -e 's/^/# /' -e '/^# [<>\\]/p' |
-        sed 20q
+    # busybox has only the format with - and +
+    echo "# $2, < or - expected, > or + got:"
+    diff "$dir/want" "$dir/$2" | sed -n -e '/^---/d' -e '/^+++/d' \
+        -e 's/^/# /' -e '/^# [-+<>\\]/p' | sed 20q
 }
 
 # verdict NAME: says whether the test that has run is passed.
@@ -232,12 +315,14 @@ try() {
     {
         {
             cd "$dir/work" || exit
-            (eval "$script") >"$dir/output" </dev/null
+            # shellcheck disable=SC2086 # words
+            $lead $shell ../shell "$script" >"$dir/output" </dev/null
             echo $? >"$dir/status"
-        } 2>&1 | cat >"$dir/errors"
+        } 2>&1 | sh -c 'echo $$ >"$1"; exec cat' - "$dir/reader" \
+            >"$dir/errors"
     } 2>/dev/null # the shell may say that the dog has killed it
     verdict "$1"
-    rm -rf "$dir/work"
+    rm -rf "$dir/work" "$dir/leader" "$dir/family"
 }
 
 # refuse REASON OPTION VALUE: a test that gather does not take this value.
@@ -263,7 +348,6 @@ misuse() {
 
 echo 0 >"$dir/now"
 dog </dev/null >/dev/null 2>&1 &
-echo $! >"$dir/dog"
 
 # --- Exit statuses
 
@@ -438,10 +522,11 @@ $ kill $!; exit $status
 try 'death by TERM: while it waits for who writes to a FIFO' <<'.'
 $ mkfifo list log; echo a >lines
 $ for file in '-a list' '-l log -a lines'; do
-$     (gather -q $file echo & sleep 1; kill $!; wait $!; echo $?) 2>/dev/null
+$     (gather -q $file echo & sleep 1; kill $!; wait $!; status=$?
+$     echo $((status > 128 ? status % 128 : 0))) 2>/dev/null
 $ done
-143
-143
+15
+15
 .
 
 try 'death by PIPE: the reader of the output went away' <<'.'
@@ -993,22 +1078,24 @@ now
 .
 
 try 'command: a process group of its own' <<'.'
-$ gather sh -c 'ps -o pid= -o pgid= -p $$' - ::: a b |
-$     awk '$1 == $2 { n++ } END { print n }'
-2
+$ gather sh -c 'kill -0 -$$ && echo group $1' - ::: a b
+group a
+group b
 .
 
+# TSTP does not stop a group that nobody else of its session could continue.
 try 'command: a session of its own' <<'.'
-@ ps -o sid: ps -o sid= -p $$
-$ gather sh -c 'ps -o pid= -o sid= -p $$' - ::: a b |
-$     awk '$1 == $2 { n++ } END { print n }'
-2
+$ gather sh -c 'kill -TSTP $$; echo session $1' - ::: a b
+session a
+session b
 .
 
+# bash and busybox ignore QUIT themselves, but not what they become.
 for signal in HUP:1 INT:2 QUIT:3 PIPE:13 TERM:15; do
     try "command: ${signal%:*} works there, though it is ignored on entry" <<.
 \$ trap '' ${signal%:*}
-\$ gather sh -c 'kill -${signal%:*} \$\$; echo ignored' - ::: a
+\$ gather sh -c 'while kill -${signal%:*} \$\$; do sleep \$nap
+\$     done >out 2>&1 & exec sleep 60' - ::: a
 ! item 0: signal ${signal#*:}
 = 0 0 1 0 0 0
 ? 125
@@ -1515,7 +1602,7 @@ $ gather -t 0.2 sh -c 'trap "" TERM; while :; do sleep 1; done' - ::: a
 .
 
 try 'time: a command that writes without a pause' <<'.'
-$ gather -t 0.2 yes ::: a >/dev/null
+$ gather -t 0.2 lines 1000000000 ::: a >/dev/null
 ! item 0: timed out
 = 0 0 0 1 0 0
 ? 124
@@ -1848,17 +1935,6 @@ b
 GATHER_TOKEN=00112233445566778899aabbccddeeff # a secret, but for tests
 export GATHER_TOKEN
 
-# port: waits until the server that writes ./err has told its port; says it.
-port() {
-    tries=0
-    until grep -qs ' port [0-9]' err; do
-        [ $((tries += 1)) -lt $((second * 200)) ] || break
-        sleep "$nap"
-    done
-    sed -n 's/.* port \([0-9][0-9]*\)$/\1/p' err | sed 1q
-    grep -q ' port [0-9]' err || cat err >&2
-}
-
 try '-b, -c: clients from elsewhere run the items, which come in order' <<'.'
 $ lines 9 item >list
 $ gather -b 127.0.0.1 -p 0 -j 0 -a list >out 2>err & p=$(port)
@@ -1906,6 +1982,7 @@ gather: fatal: unable to listen on 192.0.2.1 port 0: reason
 .
 
 try '-b: a name is resolved once, and children take the address' <<'.'
+@ localhost in /etc/hosts: grep '^127.0.0.1[[:blank:]].*localhost' /etc/hosts
 $ gather -v -b localhost -p 0 -j 1 echo ::: a 2>err; port >/dev/null
 $ sed -n '/^gather: listening/p' err | sed 's/port .*/port/'
 a
@@ -1957,9 +2034,17 @@ gather: warning: refused a stranger: wrong token
 ! fatal: the connection is lost
 .
 
-try '-c: the token is in no environment of a command, and in no argument' <<'.'
-$ gather -b 127.0.0.1 -p 0 -j 1 sh -c 'env; ps -A -o args' - ::: a b c \
-$     >out 2>err
+try '-c: the token is in no environment of a command' <<'.'
+$ gather -b 127.0.0.1 -p 0 -j 1 sh -c env ::: a b c >out 2>err
+$ echo $GATHER_TOKEN >token; grep -c -f token out err
+out:0
+err:0
+? 1
+.
+
+try '-c: the token is in no argument' <<'.'
+@ ps -A: ps -A -o args
+$ gather -b 127.0.0.1 -p 0 -j 1 sh -c 'ps -A -o args' - ::: a b c >out 2>err
 $ echo $GATHER_TOKEN >token; grep -c -f token out err
 out:0
 err:0
@@ -1982,7 +2067,8 @@ gather: 1 complete, 1 failed, 1 killed, 0 timeout, 0 incomplete, 0 unstarted
 
 try '-c -t: the client ends what takes too long' <<'.'
 $ gather -k -p 0 -j 0 ::: 60 0 >out 2>err & p=$(port)
-$ gather -c 127.0.0.1:$p -t $second sleep; echo $?; wait $!; echo $?; sed 1d err
+$ gather -c 127.0.0.1:$p -t $second sleep; echo $?; wait $!; echo $?
+$ sed 1d err
 0
 124
 gather: item 0: timed out
@@ -2003,7 +2089,7 @@ gather: 1 complete, 0 failed, 0 killed, 1 timeout, 0 incomplete, 0 unstarted
 
 try '-c: a client that disappears fails its item' <<'.'
 $ gather -p 0 -j 0 -l log -n 1 2>err & p=$(port)
-$ gather -c 127.0.0.1:$p sh -c 'kill -KILL $PPID' 2>/dev/null
+$ watched gather -c 127.0.0.1:$p sh -c 'kill -KILL $PPID' 2>/dev/null
 $ wait $!; echo $?; row 2; sed 1d err
 123
 0|127.0.0.1|0|0|-1|0||incomplete
@@ -2013,14 +2099,15 @@ gather: 0 complete, 0 failed, 0 killed, 0 timeout, 1 incomplete, 0 unstarted
 
 try '-c, -k: a run is over when its last client is lost in its last item' <<'.'
 $ gather -k -p 0 -j 0 -n 1 2>err & p=$(port)
-$ gather -c 127.0.0.1:$p sh -c 'kill -KILL $PPID' 2>/dev/null
+$ watched gather -c 127.0.0.1:$p sh -c 'kill -KILL $PPID' 2>/dev/null
 $ wait $!; echo $?
 123
 .
 
 try '-c, -r: the next client takes what another has lost' <<'.'
 $ gather -r 1 -p 0 -j 0 ::: a b 2>err >out & p=$(port)
-$ gather -c 127.0.0.1:$p sh -c 'echo lost; kill -KILL $PPID' 2>/dev/null
+$ watched gather -c 127.0.0.1:$p sh -c 'echo lost; kill -KILL $PPID' \
+$     2>/dev/null
 $ gather -c 127.0.0.1:$p echo found; wait; cat out; sed 1d err | digits
 found a
 found b
@@ -2112,7 +2199,7 @@ gather: item N: exit N
 
 try '-w, -r: an item that was lost can be delivered again' <<'.'
 $ gather -r 1 -p 0 -j 0 -n 1 >out 2>err & p=$(port)
-$ gather -c 127.0.0.1:$p -w 0 sh -c 'kill -KILL $PPID' 2>/dev/null
+$ watched gather -c 127.0.0.1:$p -w 0 sh -c 'kill -KILL $PPID' 2>/dev/null
 $ till grep -q 'trying again' err
 $ echo again | gather -c 127.0.0.1:$p -w 0; wait; cat out
 again
@@ -2159,9 +2246,9 @@ b
 
 try 'death by SIGPIPE: process 1, which no signal kills, exits with 141' <<'.'
 @ unshare, to be process 1: unshare -p -f true
-$ { unshare -p -f "$GATHER" -q -n 9 seq 100000 2>err; echo $? >st; } | sed 1q
-$ cat st
-1
+$ { unshare -p -f "$GATHER" -q -n 9 lines 100000 {} 2>err; echo $? >st; } |
+$     sed 1q; till grep . st 2>/dev/null
+0 1
 141
 .
 
@@ -2199,6 +2286,7 @@ b
 .
 
 try 'accident: a child is killed before it has an item' <<'.'
+@ ps -A -o ppid: ps -A -o pid= -o ppid=
 $ mkfifo list
 $ watched gather -k -j 3 -a list sh -c 'echo $1; echo $G >pid' 2>err >out - &
 $ exec 4>list; echo a >&4; till test -s pid; read pid <pid
@@ -2211,6 +2299,24 @@ a
 b
 c
 2
+.
+
+try 'accident: a child is killed while it waits for another item' <<'.'
+$ mkfifo list
+$ gather -k -j 3 -a list sh -c ': >at$1; until [ -e at3 ]; do sleep $nap; done
+$     echo $PPID >pid$1; echo $1' - 2>err >out &
+$ exec 4>list; lines 3 '' | tr -d ' ' >&4; till grep 3 out >&2
+$ kill -KILL $(cat pid1 pid2)
+$ till sh -c 'test $(grep -c "ended early: signal 9" err) = 2'
+$ printf '4\n5\n' >&4; exec 4>&-; wait $!; echo $?; cat out; count <err
+0
+1
+2
+3
+4
+5
+2
+2> 3
 .
 
 try 'accident: all children are killed' <<'.'

@@ -1,0 +1,15 @@
+/*
+ * check.h - a build with -DCHECK looks at every count and every list each time
+ * the lock is given up, and ends by abort() if one is wrong.
+ */
+#ifndef CHECK_H
+#define CHECK_H
+
+#ifdef CHECK
+void check_everything(void); /* in server.c's floor: lib/check.c */
+#define CHECK_EVERYTHING() check_everything()
+#else
+#define CHECK_EVERYTHING() ((void)0)
+#endif
+
+#endif

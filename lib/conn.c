@@ -1,0 +1,209 @@
+/*
+ * conn.c - the connections of the server, and the proofs at their beginning.
+ * It stands on secret.c and monitor.c.
+ */
+#include "conn.h"
+#include "secret.h"
+#include "system.h"
+#include <assert.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define WARNINGS_MAX 8 /* so many strangers are worth a line each */
+
+static struct {
+    struct conn *first, *last; /* all, in the order in which they came */
+    int count;
+    int unknown;  /* whose peer is PEER_UNKNOWN */
+    int warnings; /* about strangers, so far */
+} conns;
+
+/* Initializes the parts of a connection that may fail.  Returns 0, or an
+ * error. */
+static int prepare(struct conn *conn, int fd) {
+    if (system_tune_connection(fd) < 0)
+        return errno;
+    int error = waiter_init(&conn->taker.waiter);
+    if (error == 0)
+        error = waiter_init(&conn->claim.waiter);
+    return error;
+}
+
+/* Makes what a connection needs, of the result of accept(); it owns fd from
+ * then on.  Returns NULL, with errno set, if fd is -1, or there are no means,
+ * which it has said; then fd is closed. */
+struct conn *conn_new(int fd) {
+    struct sockaddr_in address;
+    socklen_t length = sizeof(address);
+    if (fd < 0)
+        return NULL;
+    struct conn *conn = calloc(1, sizeof(*conn));
+    int error = conn != NULL ? prepare(conn, fd) : ENOMEM;
+    if (error != 0) {
+        free(conn);
+        close(fd); /* nothing was sent */
+        say_unlocked("warning: unable to serve a client: %s", strerror(error));
+        errno = error;
+        return NULL;
+    }
+    memset(&address, 0, sizeof(address));
+    secret_nonce(conn->nonce); /* here, where only one thread makes them */
+    conn->fd = fd;
+    conn->from = address.sin_addr;
+    conn->previous = conns.last;
+    if (conns.last != NULL)
+        conns.last->next = conn;
+    else
+        conns.first = conn;
+    conns.last = conn;
+    conns.count++;
+    conns.unknown++;
+    return conn;
+}
+
+/* The end of a connection, which is closed, and of what belongs to it. */
+void conn_free(struct conn *conn) {
+    if (conn->previous != NULL)
+        conn->previous->next = conn->next;
+    else
+        conns.first = conn->next;
+    if (conn->next != NULL)
+        conn->next->previous = conn->previous;
+    else
+        conns.last = conn->previous;
+    conns.count--;
+    conns.unknown -= conn->peer == PEER_UNKNOWN;
+    close(conn->fd); /* all that mattered has been confirmed by the peer */
+    waiter_destroy(&conn->taker.waiter);
+    waiter_destroy(&conn->claim.waiter);
+    free(conn);
+}
+
+int conn_count(void) {
+    return conns.count;
+}
+
+int conn_count_unknown(void) {
+    return conns.unknown;
+}
+
+/* Ends all conversations: the next read or write of each thread fails. */
+void conn_hang_up_all(void) {
+    for (struct conn *conn = conns.first; conn != NULL; conn = conn->next)
+        shutdown(conn->fd, SHUT_RDWR); /* fails if it is over already */
+}
+
+/* Makes room for others: the one that has been there longest, without a word
+ * of proof, goes. */
+void conn_hang_up_oldest_unknown(void) {
+    struct conn *conn = conns.first;
+    while (conn != NULL && conn->peer != PEER_UNKNOWN)
+        conn = conn->next;
+    if (conn != NULL)
+        shutdown(conn->fd, SHUT_RDWR);
+}
+
+/* --- The proofs */
+
+/* Why an opening could not be had. */
+static const char *missing(int error) {
+    return error == ETIMEDOUT ? "silent for 5 s" : "closed before its opening";
+}
+
+/* Tells an earlier version from what is something else altogether. */
+static const char *wrong_magic(const unsigned char *magic) {
+    if (memcmp(magic, "GAT1", MAGIC_SIZE) == 0)
+        return "wrong version: GAT1, not " MAGIC;
+    return "this is not gather's protocol, " MAGIC;
+}
+
+/* Says which item the client asks for, of what its header says.  Returns false
+ * if that makes no sense. */
+static bool read_wish(struct conn *conn, enum peer peer, uint32_t wanted) {
+    struct taker *taker = &conn->taker;
+    taker->number = wanted & ~END;
+    if (peer == PEER_CHILD) {
+        taker->kind = CLIENT_CHILD;
+        return wanted < (uint32_t)run.config->jobs && child_pid(wanted) != 0;
+    }
+    taker->kind = wanted == NONE ? CLIENT_ELSEWHERE : CLIENT_WANTS_ONE;
+    return wanted == NONE || ((wanted & END) != 0 && taker->number < NONE);
+}
+
+/* The hello of a client.  Sets *peer to what it says it is, and *secret to
+ * what it has to know then.  Returns NULL, or what is wrong. */
+static const char *receive_hello(struct conn *conn, double deadline,
+    struct challenge *challenge, enum peer *peer,
+    const unsigned char **secret) {
+    unsigned char hello[MAGIC_SIZE + NONCE_SIZE];
+    size_t got = readn(conn->fd, hello, sizeof(hello), deadline);
+    int error = errno;
+    if (got < MAGIC_SIZE)
+        return missing(error);
+    if (memcmp(hello, MAGIC_CHILD, MAGIC_SIZE) == 0) {
+        *peer = PEER_CHILD;
+        *secret = run.config->secret;
+    } else if (memcmp(hello, MAGIC, MAGIC_SIZE) == 0) {
+        *peer = PEER_ELSEWHERE;
+        *secret = run.config->token;
+    } else {
+        return wrong_magic(hello);
+    }
+    if (got < sizeof(hello))
+        return missing(error);
+    memcpy(challenge->client_nonce, hello + MAGIC_SIZE, NONCE_SIZE);
+    memcpy(challenge->server_nonce, conn->nonce, NONCE_SIZE);
+    return *secret == NULL ? "nobody is expected from elsewhere" : NULL;
+}
+
+/* The server's half of the proofs, which protocol.h draws.  Needs no lock.
+ * Returns NULL if the client has proved who it is, or else the reason. */
+static const char *prove(struct conn *conn, enum peer *peer) {
+    double deadline = now() + OPENING;
+    unsigned char answer[MAGIC_SIZE + NONCE_SIZE + PROOF_SIZE];
+    unsigned char opening[HEADER_SIZE + PROOF_SIZE];
+    unsigned char proof[PROOF_SIZE];
+    struct challenge challenge;
+    const unsigned char *secret = NULL;
+    const char *reason =
+        receive_hello(conn, deadline, &challenge, peer, &secret);
+    if (reason != NULL)
+        return reason;
+    memcpy(answer, MAGIC, MAGIC_SIZE);
+    memcpy(answer + MAGIC_SIZE, conn->nonce, NONCE_SIZE);
+    secret_prove_server(answer + MAGIC_SIZE + NONCE_SIZE, secret, &challenge);
+    if (writen(conn->fd, answer, sizeof(answer)) < sizeof(answer))
+        return "closed before its opening";
+    size_t got = readn(conn->fd, opening, sizeof(opening), deadline);
+    if (got == 0 && errno == 0 && *peer == PEER_ELSEWHERE)
+        return "wrong token"; /* so it has found, of our proof */
+    if (got < sizeof(opening))
+        return missing(errno);
+    secret_prove_client(proof, secret, &challenge, opening);
+    if (!secret_equal(proof, opening + HEADER_SIZE, PROOF_SIZE))
+        return "wrong token";
+    bool sense = read_wish(conn, *peer, get_u32(opening));
+    return sense && get_u32(opening + 4) == 0 ? NULL : "no such child";
+}
+
+/* Finds out who is at the other end.  Returns false for a stranger, who
+ * changes nothing here. */
+bool conn_authenticate(struct conn *conn) {
+    enum peer peer = PEER_UNKNOWN;
+    unlock();
+    const char *reason = prove(conn, &peer);
+    lock();
+    if (reason == NULL) {
+        conn->peer = peer;
+        conns.unknown--;
+        return run_goes_on();
+    }
+    if (run_goes_on() && !items_finished() && conns.warnings < WARNINGS_MAX) {
+        conns.warnings++;
+        char address[INET_ADDRSTRLEN] = "";
+        inet_ntop(AF_INET, &conn->from, address, sizeof(address));
+        say_unlocked("warning: refused a stranger at %s: %s", address, reason);
+    }
+    return false;
+}

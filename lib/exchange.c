@@ -1,0 +1,198 @@
+/*
+ * exchange.c - one item over one connection: the server hands it out, receives
+ * its bytes and its end, and decides what follows.  By the thread of the
+ * connection.  It stands on conn.c, items.c, output.c, files.c and report.c.
+ */
+#include "exchange.h"
+#include "files.h"
+#include "report.h"
+#include "say.h"
+#include <stdlib.h>
+
+/* Reads n bytes from a client; one from elsewhere has a limited time for its
+ * item.  Returns how many there were. */
+static size_t read_client(struct conn *conn, void *buffer, size_t n) {
+    bool limited = conn->peer == PEER_ELSEWHERE && run.config->seconds > 0;
+    double started = now();
+    unlock();
+    size_t got =
+        readn(conn->fd, buffer, n, limited ? started + conn->seconds_left : 0);
+    lock();
+    if (limited)
+        conn->seconds_left -= now() - started;
+    return got;
+}
+
+/* Receives the n bytes of a data message.  Returns false if not all could be
+ * had, or the run was aborted. */
+static bool receive_data(struct conn *conn, struct item *item, size_t n) {
+    while (n > 0) {
+        size_t got = 0;
+        if (conn->peer == PEER_CHILD)
+            got = output_relay(item, conn->fd, n);
+        if (got == 0) {
+            size_t room = n;
+            unsigned char *to = output_room(&conn->claim, item, &room);
+            if (to == NULL)
+                return false;
+            got = read_client(conn, to, room);
+            if (run.phase == RUN_LEFT || !output_received(item, got) ||
+                got < room)
+                return false;
+        }
+        n -= got;
+    }
+    return true;
+}
+
+/* Receives the payload of an end, n bytes, into the item.  Returns false if it
+ * cannot be had or makes no sense, such as a wrong count of bytes. */
+static bool receive_end(struct conn *conn, struct item *item, size_t n) {
+    unsigned char payload[END_SIZE + REASON_MAX];
+    if (n < END_SIZE || n > sizeof(payload) ||
+        read_client(conn, payload, n) < n)
+        return false;
+    uint32_t kind = get_u32(payload);
+    uint64_t bytes =
+        (uint64_t)get_u32(payload + 8) << 32 | get_u32(payload + 12);
+    if (kind >= END_KINDS || bytes != item->bytes)
+        return false;
+    item->kind = (enum ending_kind)kind;
+    item->value = get_u32(payload + 4);
+    item->outcome = outcome_of(item->kind, item->value);
+    item->reason = printable_copy((char *)payload + END_SIZE, n - END_SIZE);
+    return true;
+}
+
+/* Receives an item: data messages, then its end.  Returns false if that does
+ * not come. */
+static bool receive_item(struct conn *conn, struct item *item) {
+    unsigned char header[HEADER_SIZE];
+    while (read_client(conn, header, sizeof(header)) == sizeof(header)) {
+        uint32_t number = get_u32(header);
+        uint32_t n = get_u32(header + 4);
+        if (number == (item->which | END))
+            return receive_end(conn, item, n);
+        if (number != item->which || n == 0 || n > DATA_MAX ||
+            !receive_data(conn, item, n))
+            return false;
+    }
+    return false;
+}
+
+/* Sends the next item, or goodbye if that is NULL.  Returns false if the
+ * client is gone. */
+static bool send_reply(struct conn *conn, const struct item *item) {
+    uint32_t number = item != NULL ? item->which : NONE;
+    size_t length = item != NULL ? item->length : 0;
+    const char *text = item != NULL ? item->text : NULL;
+    unlock();
+    bool sent = send_message(conn->fd, number, text, length, wait_ready);
+    lock();
+    return sent;
+}
+
+/* Says goodbye: everything has been received.  The client may be gone. */
+void exchange_goodbye(struct conn *conn) {
+    send_reply(conn, NULL);
+}
+
+/* A client has nothing to say before it gets its item; if there is something,
+ * it is gone. */
+static bool is_gone(const struct conn *conn) {
+    return wait_ready(conn->fd, POLLIN, now()) != 0;
+}
+
+/* A run of an item begins: what was left of the last one is forgotten. */
+static void begin_run(struct conn *conn, struct item *item) {
+    bool is_child = conn->peer == PEER_CHILD;
+    item->tries++;
+    item->outcome = INCOMPLETE;
+    item->pid = is_child ? child_pid(conn->taker.number) : 0;
+    item->peer = conn->from;
+    item->began = now();
+    item->bytes = 0;
+    free(item->reason);
+    item->reason = NULL;
+    conn->seconds_left = run.config->seconds;
+}
+
+static void report_unlocked(const struct item *item, bool again) {
+    unlock();
+    report_failure(item, again);
+    lock();
+}
+
+/* Has an item that has failed run again, by whoever is free; the output learns
+ * nothing of this run. */
+static void run_again(struct item *item) {
+    report_unlocked(item, true);
+    if (run.phase == RUN_LEFT)
+        return;
+    output_withdraw(item);
+    items_queue(item);
+    output_advance();
+}
+
+/* An item has run for the last time, in vain, and ends the run. */
+static void end_run(struct item *item) {
+    items_end(item);
+    abort_run(0);
+    report_unlocked(item, false); /* it is freed by nobody after an abort */
+}
+
+/* How a run of an item ended.  Its file is closed. */
+static void judge_run(struct conn *conn, struct item *item, bool answered) {
+    item->took = now() - item->began;
+    if (!answered)
+        item->outcome = conn->seconds_left < 0 ? TIMED_OUT : INCOMPLETE;
+    if (item->fd >= 0 && !file_close(item))
+        item->outcome = INCOMPLETE;
+}
+
+/* An item will not run again.  What is not whole, or could be taken back, does
+ * not go out. */
+static void end_item(struct item *item, bool answered) {
+    bool failed = item->outcome != COMPLETE;
+    if (failed && (!answered || run.config->retries > 0))
+        output_withdraw(item);
+    items_end(item);
+    output_end(item);
+}
+
+/* An item has run: decides what follows.  Returns false if the connection is
+ * not to be used for another item. */
+static bool finish_run(struct conn *conn, struct item *item, bool answered) {
+    judge_run(conn, item, answered);
+    if (run.phase == RUN_LEFT)
+        return false;
+    bool fails_now = item->outcome != COMPLETE && run_goes_on();
+    if (fails_now && !item->written && item->tries <= run.config->retries) {
+        run_again(item);
+        return answered && conn->taker.kind != CLIENT_WANTS_ONE;
+    }
+    if (fails_now && !run.config->keep_going) {
+        end_run(item);
+        return false;
+    }
+    if (fails_now)
+        report_unlocked(item, false);
+    if (run.phase != RUN_LEFT)
+        end_item(item, answered);
+    return answered;
+}
+
+/* Has the client run an item, which is RUNNING.  Returns true if it may have
+ * another one. */
+bool exchange_item(struct conn *conn, struct item *item) {
+    if (is_gone(conn)) { /* it has not got it, so this is no try */
+        items_queue(item);
+        output_advance();
+        return false;
+    }
+    begin_run(conn, item);
+    if (run.config->destination == TO_FILES && !file_open(item))
+        return false;
+    bool answered = send_reply(conn, item) && receive_item(conn, item);
+    return run.phase != RUN_LEFT && finish_run(conn, item, answered);
+}

@@ -1,0 +1,114 @@
+/*
+ * files.c - a file for each item (TO_FILES).  It is called NAME.part until the
+ * item is complete, then NAME; an item that is not complete leaves none.  It
+ * stands on monitor.c.
+ *
+ * An item's file belongs to the thread of its connection.  So no lock is held
+ * during calls that may wait for the file system.
+ */
+#include "files.h"
+#include "monitor.h"
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+/* A copy of the template with the text for every {}; the caller frees it.
+ * Returns NULL, with errno set, if there is no memory. */
+char *substitute(const char *template, const char *text) {
+    size_t length = strlen(text);
+    size_t n = 0;
+    const char *from = template;
+    for (const char *to; (to = strstr(from, "{}")) != NULL; from = to + 2)
+        n++;
+    if (n > SIZE_MAX / 2 / (length + 1)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    char *copy = malloc(strlen(template) + n * length + 1);
+    if (copy == NULL)
+        return NULL;
+    char *end = copy;
+    from = template;
+    for (const char *to; (to = strstr(from, "{}")) != NULL; from = to + 2) {
+        memcpy(end, from, (size_t)(to - from));
+        end += to - from;
+        memcpy(end, text, length);
+        end += length;
+    }
+    strcpy(end, from);
+    return copy;
+}
+
+/* Makes the names of an item's file, unless an earlier try has. */
+static bool make_names(struct item *item) {
+    char digits[16];
+    snprintf(digits, sizeof(digits), "%lu", (unsigned long)item->which);
+    if (item->name == NULL)
+        item->name = substitute(run.config->files, digits);
+    if (item->part == NULL && item->name != NULL)
+        item->part = substitute("{}.part", item->name);
+    return item->part != NULL;
+}
+
+/* Creates the file.  What an earlier run has left there goes first: so nobody
+ * else's file, link or FIFO is written to.  Returns false if the run was
+ * aborted, for instance by this. */
+bool file_open(struct item *item) {
+    if (!make_names(item)) {
+        fail_run("create the file of item %lu: %s", (unsigned long)item->which,
+            strerror(errno));
+        return false;
+    }
+    unlock();
+    unlink(item->part); /* if that fails, so does what follows */
+    int fd = open(item->part, O_WRONLY | O_CREAT | O_EXCL, 0666);
+    int error = errno;
+    if (fd >= 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+        error = errno; /* harmless: the parent executes nothing */
+    lock();
+    item->fd = fd;
+    if (fd < 0)
+        fail_run("create %s: %s", item->part, strerror(error));
+    return fd >= 0 && run_goes_on();
+}
+
+/* Writes bytes to the file.  Returns false if the run was aborted. */
+bool file_write(struct item *item, const unsigned char *bytes, size_t n) {
+    unlock();
+    int error = writen(item->fd, bytes, n) < n ? errno : 0;
+    lock();
+    if (error != 0)
+        fail_run("write %s: %s", item->name, strerror(error));
+    return run_goes_on();
+}
+
+/* Closes the file, which gets its name if the item is complete, or else goes.
+ * Returns false if that failed, which ends the run. */
+bool file_close(struct item *item) {
+    bool complete = item->outcome == COMPLETE;
+    int fd = item->fd;
+    item->fd = -1;
+    unlock();
+    int error = close(fd) < 0 ? errno : 0;
+    if (complete && error == 0 && rename(item->part, item->name) < 0)
+        error = errno;
+    if (!complete || error != 0)
+        unlink(
+            item->part); /* it is worth nothing, and nothing depends on it */
+    lock();
+    if (!complete || error == 0)
+        return true;
+    fail_run("write %s: %s", item->name, strerror(error));
+    return false;
+}
+
+/* Removes the file of an item that the end of the run has cut short.  Its
+ * descriptor is left to the end of the process. */
+void file_abandon(struct item *item) {
+    if (item->fd < 0)
+        return;
+    unlock();
+    unlink(item->part);
+    lock();
+}

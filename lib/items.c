@@ -1,0 +1,447 @@
+/*
+ * items.c - every item from the list to its last word: its states, who runs
+ * what, and retries.  No bytes are moved here.  It stands on monitor.c and
+ * memory.c.
+ *
+ *             +--> RESERVED -- child asks --+
+ *             |        | child died         v
+ *     LISTED -+        v                 RUNNING -- end --> ENDED --> RETIRED
+ *             +-----> QUEUED -- taken ----> ^ |
+ *             |          ^                  | |
+ *             |          +-- may run again -|-+
+ *             +--- taken by who read it ----+
+ *
+ * Whoever wants an item stands in a line, first come, first served, and is
+ * handed one; or the list, to read the next item from it; or the word that
+ * there is nothing more.  Clients that want one particular item have a line of
+ * their own, so that they keep nobody.
+ */
+#include "items.h"
+#include "memory.h"
+#include <assert.h>
+#include <stdlib.h>
+
+static const bool change_is_legal[ITEM_STATES][ITEM_STATES] = {
+    [ITEM_LISTED] =
+        {[ITEM_RESERVED] = true, [ITEM_QUEUED] = true, [ITEM_RUNNING] = true},
+    [ITEM_RESERVED] = {[ITEM_QUEUED] = true, [ITEM_RUNNING] = true},
+    [ITEM_QUEUED] = {[ITEM_RUNNING] = true},
+    [ITEM_RUNNING] = {[ITEM_QUEUED] = true, [ITEM_ENDED] = true},
+    [ITEM_ENDED] = {[ITEM_RETIRED] = true},
+};
+
+struct line {
+    struct taker *first, *last;
+};
+
+static struct {
+    struct item *first, *last; /* all that are open: not RETIRED, in order */
+    struct item *queue_first, *queue_last; /* the QUEUED ones, in order */
+    struct item **reserved; /* by child; NULL if there is none for it */
+    uint64_t count[ITEM_STATES];
+    uint64_t clients;       /* that have proved who they are, and are there */
+    bool list_is_read;      /* by a thread that is within next() */
+    struct line any;        /* takers that want any item */
+    struct line particular; /* takers that want one and no other */
+} items;
+
+static uint64_t open_count(void) {
+    return items.count[ITEM_LISTED] + items.count[ITEM_RESERVED] +
+        items.count[ITEM_QUEUED] + items.count[ITEM_RUNNING] +
+        items.count[ITEM_ENDED];
+}
+
+/* Makes room for what is reserved.  Returns 0, or -1 with errno set. */
+int items_init(void) {
+    size_t jobs = (size_t)run.config->jobs;
+    items.reserved = calloc(jobs + 1, sizeof(*items.reserved));
+    return items.reserved != NULL ? 0 : -1;
+}
+
+/* --- Lists */
+
+static void open_list_add(struct item *item) {
+    item->previous = items.last;
+    item->next = NULL;
+    if (items.last != NULL)
+        items.last->next = item;
+    else
+        items.first = item;
+    items.last = item;
+}
+
+static void open_list_remove(struct item *item) {
+    if (item->previous != NULL)
+        item->previous->next = item->next;
+    else
+        items.first = item->next;
+    if (item->next != NULL)
+        item->next->previous = item->previous;
+    else
+        items.last = item->previous;
+}
+
+/* The queue is in the order of the list: what is needed first runs first. */
+static void queue_add(struct item *item) {
+    struct item *before = items.queue_last;
+    while (before != NULL && before->which > item->which)
+        before = before->queue_previous;
+    item->queue_previous = before;
+    item->queue_next = before != NULL ? before->queue_next : items.queue_first;
+    if (before != NULL)
+        before->queue_next = item;
+    else
+        items.queue_first = item;
+    if (item->queue_next != NULL)
+        item->queue_next->queue_previous = item;
+    else
+        items.queue_last = item;
+}
+
+static void queue_remove(struct item *item) {
+    if (item->queue_previous != NULL)
+        item->queue_previous->queue_next = item->queue_next;
+    else
+        items.queue_first = item->queue_next;
+    if (item->queue_next != NULL)
+        item->queue_next->queue_previous = item->queue_previous;
+    else
+        items.queue_last = item->queue_previous;
+}
+
+static struct item *find_queued(uint32_t number) {
+    struct item *item = items.queue_first;
+    while (item != NULL && item->which != number)
+        item = item->queue_next;
+    return item;
+}
+
+static void line_add(struct line *line, struct taker *taker) {
+    taker->next = NULL;
+    if (line->last != NULL)
+        line->last->next = taker;
+    else
+        line->first = taker;
+    line->last = taker;
+}
+
+/* Takes the taker out that stands behind `before`, or the first one if that is
+ * NULL. */
+static void line_remove(struct line *line, struct taker *before) {
+    struct taker *taker = before != NULL ? before->next : line->first;
+    if (before != NULL)
+        before->next = taker->next;
+    else
+        line->first = taker->next;
+    if (line->last == taker)
+        line->last = before;
+}
+
+/* --- The state of an item */
+
+/* Changes the state of an item: the only place where that is done.  Keeps the
+ * counts and the queue, and serves those who wait for such a change. */
+static void change(struct item *item, enum item_state state) {
+    enum item_state old = item->state;
+    assert(change_is_legal[old][state]);
+    items.count[old]--;
+    items.count[state]++;
+    item->state = state;
+    if (state == ITEM_QUEUED)
+        queue_add(item);
+    if (old == ITEM_QUEUED)
+        queue_remove(item); /* by items_dispatch(), which looks again */
+    else
+        items_dispatch();
+}
+
+/* Has an item wait for a client, from the beginning. */
+void items_queue(struct item *item) {
+    change(item, ITEM_QUEUED);
+}
+
+/* An item has run, and will not run again. */
+void items_end(struct item *item) {
+    change(item, ITEM_ENDED);
+}
+
+/* The last of an item, whose bytes are gone: it is freed. */
+void items_retire(struct item *item) {
+    open_list_remove(item);
+    memory_refund(sizeof(*item) + item->length);
+    if (item->outcome == COMPLETE)
+        run.result->complete++;
+    change(item, ITEM_RETIRED);
+    free(item->text);
+    free(item->reason);
+    free(item->array);
+    free(item->name);
+    free(item->part);
+    free(item);
+    if (items_finished() || open_count() == 0)
+        signals_wake();
+}
+
+/* --- Who gets what */
+
+/* May one more item be taken from the list?  One for each client always; more
+ * if there is memory for what waits. */
+static bool may_read_list(void) {
+    return !run.result->listed && !items.list_is_read &&
+        (open_count() < items.clients || memory_has_room(sizeof(struct item)));
+}
+
+/* Will no item wait for a client any more? */
+static bool nothing_will_come(void) {
+    bool may_return = run.config->retries > 0 && items.count[ITEM_RUNNING] > 0;
+    return run.result->listed && items.queue_first == NULL &&
+        items.count[ITEM_RESERVED] == 0 && !may_return;
+}
+
+static enum answer answer_any(struct item **item) {
+    *item = items.queue_first;
+    if (*item != NULL)
+        return HAS_ITEM;
+    if (nothing_will_come())
+        return HAS_NOTHING;
+    return may_read_list() ? READS_LIST : NO_ANSWER;
+}
+
+/* The same for a client that wants one item only.  It may read the list up to
+ * there even if memory is short, as it may take nothing else. */
+static enum answer answer_particular(uint32_t number, struct item **item) {
+    *item = find_queued(number);
+    if (*item != NULL)
+        return HAS_ITEM;
+    if (number < run.result->given || run.result->listed)
+        return HAS_NOTHING; /* somebody else has it, or nobody ever will */
+    return items.list_is_read ? NO_ANSWER : READS_LIST;
+}
+
+/* Hands an answer to a taker, and wakes it. */
+static void hand(struct taker *taker, enum answer answer, struct item *item) {
+    taker->answer = answer;
+    taker->item = item;
+    if (answer == HAS_ITEM)
+        change(item, ITEM_RUNNING);
+    if (answer == READS_LIST)
+        items.list_is_read = true;
+    call(&taker->waiter);
+}
+
+/* Serves who stands in line, as far as there is something for them. */
+void items_dispatch(void) {
+    struct item *item;
+    enum answer answer;
+    struct taker *before = NULL, *next;
+    for (struct taker *taker = items.particular.first; taker; taker = next) {
+        next = taker->next;
+        answer = answer_particular(taker->number, &item);
+        if (answer != NO_ANSWER) {
+            line_remove(&items.particular, before);
+            hand(taker, answer, item);
+        } else {
+            before = taker;
+        }
+    }
+    while (items.any.first != NULL) {
+        struct taker *taker = items.any.first;
+        answer = answer_any(&item);
+        if (answer == NO_ANSWER)
+            break;
+        line_remove(&items.any, NULL);
+        hand(taker, answer, item);
+    }
+}
+
+/* Asks for an answer, and waits until there is one.  After an abort there may
+ * be none. */
+static enum answer ask(struct taker *taker) {
+    bool one = taker->kind == CLIENT_WANTS_ONE;
+    struct line *line = one ? &items.particular : &items.any;
+    taker->answer = NO_ANSWER;
+    line_add(line, taker);
+    items_dispatch();
+    if (!wait_for_call(&taker->waiter)) { /* an abort: leave the line */
+        struct taker *before = NULL;
+        for (struct taker *t = line->first; t != taker; t = t->next)
+            before = t;
+        line_remove(line, before);
+    }
+    return taker->answer;
+}
+
+/* Takes an item from the list; the caller has been handed that.  Returns NULL
+ * at its end, if it failed, or after an abort. */
+static struct item *read_list(void) {
+    struct item *item = NULL;
+    int got = -1;
+    if (!run_goes_on()) {
+        items.list_is_read = false;
+        return NULL;
+    }
+    item = calloc(1, sizeof(*item));
+    if (item != NULL) {
+        item->which = (uint32_t)run.result->given;
+        item->fd = -1;
+        item->outcome = UNSTARTED;
+        unlock();
+        got = run.callbacks->next(item);
+        lock();
+    }
+    if (got > 0 && run.phase != RUN_LEFT) {
+        run.result->given++;
+        items.count[ITEM_LISTED]++;
+        open_list_add(item);
+        memory_charge(sizeof(*item) + item->length);
+    }
+    items.list_is_read = false;
+    if (got > 0)
+        return item;
+    free(item);
+    run.result->listed = true; /* nothing more comes from there */
+    if (item == NULL) {
+        fail_run("hold an item: %s", "no memory");
+    } else if (got < 0) {
+        run.result->failed = true;
+        abort_run(0);
+    }
+    signals_wake(); /* the main thread may be waiting for this */
+    return NULL;
+}
+
+/* Does a taker that has read this item run it itself? */
+static bool is_for(const struct taker *taker, const struct item *item) {
+    return taker->kind != CLIENT_WANTS_ONE || taker->number == item->which;
+}
+
+/* Gives a client its next item, which is RUNNING then.  Returns NULL if there
+ * is none for it, or the run was aborted. */
+struct item *items_take(struct taker *taker) {
+    struct item *item = NULL;
+    if (taker->kind == CLIENT_CHILD) {
+        item = items.reserved[taker->number];
+        items.reserved[taker->number] = NULL;
+    }
+    if (item != NULL) {
+        change(item, ITEM_RUNNING);
+        return item;
+    }
+    while (ask(taker) == READS_LIST) {
+        item = read_list();
+        if (!run_goes_on())
+            return NULL; /* the item, if there is one, stays LISTED */
+        if (item == NULL) {
+            items_dispatch(); /* others may learn that the list has ended */
+        } else if (is_for(taker, item)) {
+            change(item, ITEM_RUNNING);
+            return item;
+        } else {
+            change(item, ITEM_QUEUED);
+        }
+    }
+    return taker->answer == HAS_ITEM ? taker->item : NULL;
+}
+
+/* Child k is to begin with item k, as in the article: takes so many from the
+ * list, which takes no time, before the first child has asked. */
+void items_reserve(void) {
+    for (int k = 0; k < run.config->jobs && !run.result->listed; k++) {
+        struct item *item = read_list();
+        if (item == NULL)
+            return;
+        items.reserved[k] = item;
+        change(item, ITEM_RESERVED);
+    }
+}
+
+/* A child has died: what it was to begin with is for others. */
+void items_child_died(uint32_t child) {
+    struct item *item = items.reserved[child];
+    items.reserved[child] = NULL;
+    if (item != NULL)
+        change(item, ITEM_QUEUED);
+}
+
+/* A client has proved who it is. */
+void items_client_came(void) {
+    items.clients++;
+    items_dispatch();
+}
+
+/* A client is gone.  With last_look it looks whether there is more in the
+ * list, if there is nothing else to do: perhaps nobody else will ever come to
+ * find that the list is at its end. */
+void items_client_left(bool last_look) {
+    items.clients--;
+    if (!last_look || !run_goes_on() || run.result->listed ||
+        items.list_is_read || open_count() > 0)
+        return;
+    items.list_is_read = true;
+    struct item *item = read_list();
+    if (item != NULL && run_goes_on())
+        change(item, ITEM_QUEUED);
+}
+
+/* --- What others want to know */
+
+/* Has every item come to its end? */
+bool items_finished(void) {
+    return run.result->listed && open_count() == 0;
+}
+
+/* Is there something to do that needs a client? */
+bool items_want_client(void) {
+    return !run.result->listed || items.queue_first != NULL ||
+        items.count[ITEM_RESERVED] > 0;
+}
+
+bool items_any_running(void) {
+    return items.count[ITEM_RUNNING] > 0;
+}
+
+/* Is there a client that waits for any item? */
+bool items_client_idle(void) {
+    return items.any.first != NULL;
+}
+
+/* Is a thread within next()? */
+bool items_list_is_read(void) {
+    return items.list_is_read;
+}
+
+/* The first of all that are open; the others follow by `next`. */
+struct item *items_first(void) {
+    return items.first;
+}
+
+#ifdef CHECK
+/* Compares the counts with the lists. */
+void items_check(void) {
+    uint64_t count[ITEM_STATES] = {0}, queued = 0;
+    const struct item *last = NULL;
+    for (struct item *item = items.first; item; item = item->next) {
+        assert(item->previous == last);
+        assert(last == NULL || last->which < item->which);
+        count[item->state]++;
+        last = item;
+    }
+    assert(items.last == last);
+    for (int state = 0; state < ITEM_RETIRED; state++)
+        assert(count[state] == items.count[state]);
+    last = NULL;
+    for (struct item *item = items.queue_first; item;
+         item = item->queue_next) {
+        assert(item->state == ITEM_QUEUED && item->queue_previous == last);
+        last = item;
+        queued++;
+    }
+    assert(items.queue_last == last && queued == items.count[ITEM_QUEUED]);
+    if (run_goes_on()) { /* nobody stands in line for what is there */
+        struct item *item;
+        assert(items.any.first == NULL || answer_any(&item) == NO_ANSWER);
+        for (struct taker *t = items.particular.first; t; t = t->next)
+            assert(answer_particular(t->number, &item) == NO_ANSWER);
+    }
+}
+#endif

@@ -1,0 +1,49 @@
+/*
+ * items.h - every item from the list to its last word; items.c draws its life.
+ * All of it is called with the lock held.
+ */
+#ifndef ITEMS_H
+#define ITEMS_H
+
+#include "gather.h"
+#include "monitor.h"
+
+/* What a client that asks for an item is told. */
+enum answer {
+    NO_ANSWER,  /* nothing yet: it waits */
+    HAS_ITEM,   /* an item is its own, and RUNNING */
+    READS_LIST, /* it is the one that reads the list */
+    HAS_NOTHING /* there is no item for it, and there will be none */
+};
+
+/* A client that asks. */
+struct taker {
+    struct waiter waiter;
+    enum client_kind kind;
+    uint32_t number; /* of the child, or of the item that it wants */
+    enum answer answer;
+    struct item *item;
+    struct taker *next; /* in its line */
+};
+
+int items_init(void);
+void items_reserve(void);
+void items_client_came(void);
+void items_client_left(bool last_look);
+struct item *items_take(struct taker *taker);
+void items_queue(struct item *item);
+void items_end(struct item *item);
+void items_retire(struct item *item);
+void items_child_died(uint32_t child);
+void items_dispatch(void);
+bool items_finished(void);
+bool items_want_client(void);
+bool items_any_running(void);
+bool items_client_idle(void);
+bool items_list_is_read(void);
+struct item *items_first(void);
+#ifdef CHECK
+void items_check(void);
+#endif
+
+#endif

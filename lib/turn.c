@@ -1,0 +1,210 @@
+/*
+ * turn.c - whose turn it is to be written, and who may hold memory until then.
+ * It stands on items.c, memory.c and monitor.c.
+ *
+ * The queue.  Items are written one after the other.  The queue is the list of
+ * all open items, or with TO_OUTPUT_AS_COMPLETED the items that have ended, in
+ * that order.  The item at its head has the turn.  TO_FILES and TO_ARRAYS have
+ * the second kind of queue, too: nothing is written, but done() is called for
+ * one item at a time.  When memory is used up, and nobody has the turn, it
+ * goes to who has waited longest for memory.
+ *
+ * Memory.  Whoever needs a block stands in a line, first come, first served.
+ * admitted() is the one rule that says who may have one.  The item with the
+ * turn never waits for others, since it may always have a block; and what it
+ * has written comes back.  So the run cannot lock itself up.
+ */
+#include "turn.h"
+#include "items.h"
+#include "memory.h"
+#include <assert.h>
+
+#define STREAM_BLOCKS                                                         \
+    2 /* of an item that is written as it comes: one is                       \
+       * written while the other one is filled */
+
+static struct {
+    struct item *first, *last; /* the queue, if it is not the list */
+    struct claim *line_first, *line_last; /* who waits for memory */
+    struct item *exempt; /* the item that may exceed the limit: admitted() */
+} turn;
+
+/* The item whose turn it is, or NULL. */
+struct item *turn_item(void) {
+    return run.config->destination == TO_OUTPUT ? items_first() : turn.first;
+}
+
+/* Puts an item at the end of the queue, if it is not there. */
+void turn_join(struct item *item) {
+    if (run.config->destination == TO_OUTPUT || item->in_output)
+        return;
+    item->in_output = true;
+    item->output_next = NULL;
+    if (turn.last != NULL)
+        turn.last->output_next = item;
+    else
+        turn.first = item;
+    turn.last = item;
+}
+
+/* Takes out an item that has the turn, if it is there. */
+void turn_leave(struct item *item) {
+    if (!item->in_output)
+        return;
+    assert(turn.first == item);
+    item->in_output = false;
+    turn.first = item->output_next;
+    if (turn.first == NULL)
+        turn.last = NULL;
+}
+
+/* May all that an item has delivered still be taken back, so that nothing is
+ * seen of a run that fails?  Not if it alone outgrows the limit. */
+bool may_be_withdrawn(const struct item *item) {
+    return run.config->retries > 0 && !item->written &&
+        item->unwritten <= run.config->memory_limit;
+}
+
+/* --- The line for memory */
+
+/* Does the item with the turn wait for a client, while there is none that has
+ * nothing to do? */
+static bool turn_lacks_client(void) {
+    const struct item *item = turn_item();
+    return item != NULL && item->state == ITEM_QUEUED && !items_client_idle();
+}
+
+/*
+ * The admission rule: may this item hold one more block?
+ *
+ * Within the limit anybody may.  Beyond it, the item with the turn may: two
+ * blocks if it is written as it comes; as many as the limit of its own if it
+ * may be withdrawn.  And, the one exception, if the item with the turn waits
+ * for a client, a single other one may (`exempt`): clients are held back until
+ * there is memory, memory comes back when the item with the turn has been
+ * written, and for that one of these clients has to be through with its item.
+ * So items hold at most twice the limit and two blocks; and in the case of the
+ * exception what one item has to say besides.
+ */
+static bool admitted(const struct item *item) {
+    if (memory_has_room(BLOCK_SIZE))
+        return true;
+    if (item == turn_item())
+        return item->block_count < STREAM_BLOCKS || may_be_withdrawn(item);
+    return item == turn.exempt && turn_lacks_client();
+}
+
+static void line_add(struct claim *claim) {
+    claim->next = NULL;
+    claim->previous = turn.line_last;
+    if (turn.line_last != NULL)
+        turn.line_last->next = claim;
+    else
+        turn.line_first = claim;
+    turn.line_last = claim;
+    claim->item->claim = claim;
+}
+
+static void line_remove(struct claim *claim) {
+    if (claim->previous != NULL)
+        claim->previous->next = claim->next;
+    else
+        turn.line_first = claim->next;
+    if (claim->next != NULL)
+        claim->next->previous = claim->previous;
+    else
+        turn.line_last = claim->previous;
+    claim->item->claim = NULL;
+}
+
+/* Hands a block to who stands in line for it, if that is admitted and there is
+ * one. */
+static bool hand_block(struct claim *claim) {
+    if (claim == NULL || !admitted(claim->item))
+        return false;
+    claim->block = block_take();
+    if (claim->block == NULL)
+        return false;
+    line_remove(claim);
+    call(&claim->waiter);
+    return true;
+}
+
+/* Serves the line for memory: the item with the turn and the exempt one first,
+ * wherever they stand; then who came first. */
+void turn_dispatch(void) {
+    struct item *item = turn_item();
+    if (item == NULL && turn.line_first != NULL &&
+        !memory_has_room(BLOCK_SIZE)) {
+        item = turn.line_first->item; /* memory is used up: its turn now */
+        turn_join(item);
+    }
+    if (item != NULL)
+        hand_block(item->claim);
+    if (turn.exempt == NULL && turn_lacks_client() && turn.line_first != NULL)
+        turn.exempt = turn.line_first->item;
+    if (turn.exempt != NULL)
+        hand_block(turn.exempt->claim);
+    while (hand_block(turn.line_first))
+        continue;
+    items_dispatch(); /* the list may be read on, if memory was short */
+}
+
+/* Is an item to fail for lack of memory, though the limit allows more?  Only
+ * if it cannot wait: it has the turn, and nothing to write. */
+static bool is_starved(const struct claim *claim) {
+    return claim->item == turn_item() && claim->item->block_count == 0;
+}
+
+/* Waits in line for a block, and adds it to the item.  Returns NULL after an
+ * abort. */
+struct block *wait_for_block(struct claim *claim, struct item *item) {
+    claim->item = item;
+    claim->block = NULL;
+    line_add(claim);
+    turn_dispatch();
+    if (item->claim != NULL && turn_item() == NULL)
+        turn_join(item); /* the system has no memory: its turn now */
+    if (item->claim != NULL && is_starved(claim))
+        fail_run("hold an item: %s", strerror(ENOMEM));
+    if (!wait_for_call(&claim->waiter)) {
+        line_remove(claim);
+        return NULL;
+    }
+    if (item->last != NULL)
+        item->last->next = claim->block;
+    else
+        item->blocks = claim->block;
+    item->last = claim->block;
+    item->block_count++;
+    return claim->block;
+}
+
+/* Gives back the first block of an item. */
+void give_back_first(struct item *item) {
+    struct block *block = item->blocks;
+    item->blocks = block->next;
+    if (item->blocks == NULL)
+        item->last = NULL;
+    item->block_count--;
+    item->unwritten -= block->length - block->written;
+    block_give_back(block);
+}
+
+/* An item has ended, or is to run again: it exceeds the limit no more. */
+void turn_end_exemption(const struct item *item) {
+    if (turn.exempt == item)
+        turn.exempt = NULL;
+}
+
+#ifdef CHECK
+/* Nobody waits for what is there, and the lists are sound. */
+void turn_check(void) {
+    for (struct claim *claim = turn.line_first; claim; claim = claim->next) {
+        assert(claim->item->claim == claim);
+        assert(!run_goes_on() || !admitted(claim->item));
+    }
+    for (struct item *item = turn.first; item; item = item->output_next)
+        assert(item->in_output);
+}
+#endif
