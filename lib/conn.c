@@ -35,7 +35,6 @@ static int prepare(struct conn *conn, int fd) {
  * which it has said; then fd is closed. */
 struct conn *conn_new(int fd) {
     struct sockaddr_in address;
-    socklen_t length = sizeof(address);
     if (fd < 0)
         return NULL;
     struct conn *conn = calloc(1, sizeof(*conn));
@@ -47,6 +46,7 @@ struct conn *conn_new(int fd) {
         errno = error;
         return NULL;
     }
+    socklen_t length = sizeof(address);
     memset(&address, 0, sizeof(address));
     secret_nonce(conn->nonce); /* here, where only one thread makes them */
     conn->fd = fd;
