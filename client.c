@@ -16,6 +16,7 @@
 #define PATIENCE 30.0    /* seconds that a server may take to appear */
 #define FIRST_PAUSE 0.05 /* seconds between attempts; doubled up to */
 #define LAST_PAUSE 2.0   /* this */
+#define DROPS_MAX 4      /* times that a child lets itself be dropped */
 
 struct sockaddr_in sb; /* the server's address */
 struct hostent *hb;    /* the same, as the resolver gave it */
@@ -136,36 +137,79 @@ static size_t read_server(void *buffer, size_t n, double deadline) {
     return readn_waiting(c, buffer, n, wait_for_server, deadline);
 }
 
-/* Proves to the server that this is a client of it, after it has proved that
- * it is the server.  The opening asks for the first item.  Returns false if
- * it does not, or is gone. */
-static bool authenticate(const struct identity *me) {
-    unsigned char hello[MAGIC_SIZE + NONCE_SIZE];
+/* How the proofs at the beginning ended. */
+enum proof {
+    PROVED,
+    DROPPED, /* the server hung up, or was silent, before it proved anything */
+    REFUTED  /* it is not our server, which was said; or is gone now */
+};
+
+/* Receives the server's half of the proofs. */
+static enum proof check_server(
+    const struct identity *me, struct challenge *challenge) {
     unsigned char answer[MAGIC_SIZE + NONCE_SIZE + PROOF_SIZE];
-    unsigned char opening[HEADER_SIZE + PROOF_SIZE];
     unsigned char proof[PROOF_SIZE];
+    bool is_child = me->kind == CLIENT_CHILD; /* its server is just busy */
+    double deadline = is_child ? 0 : now() + PATIENCE;
+    if (read_server(answer, sizeof(answer), deadline) < sizeof(answer))
+        return DROPPED;
+    memcpy(challenge->server_nonce, answer + MAGIC_SIZE, NONCE_SIZE);
+    secret_prove_server(proof, me->secret, challenge);
+    if (memcmp(answer, MAGIC, MAGIC_SIZE) == 0 &&
+        secret_equal(answer + MAGIC_SIZE + NONCE_SIZE, proof, PROOF_SIZE))
+        return PROVED;
+    say("fatal: %s port %d does not know our token: it is not our server",
+        hname, (int)cport);
+    return REFUTED;
+}
+
+/* Has the server prove that it is ours, then proves to it that this is a
+ * client of it.  That opening asks for the first item. */
+static enum proof authenticate(const struct identity *me) {
+    unsigned char hello[MAGIC_SIZE + NONCE_SIZE];
+    unsigned char opening[HEADER_SIZE + PROOF_SIZE];
     struct challenge challenge;
+    bool is_child = me->kind == CLIENT_CHILD;
     uint32_t wanted = me->kind == CLIENT_ELSEWHERE ? NONE : me->number;
     if (me->kind == CLIENT_WANTS_ONE)
         wanted |= END;
     secret_nonce(challenge.client_nonce);
-    memcpy(hello, me->kind == CLIENT_CHILD ? MAGIC_CHILD : MAGIC, MAGIC_SIZE);
+    memcpy(hello, is_child ? MAGIC_CHILD : MAGIC, MAGIC_SIZE);
     memcpy(hello + MAGIC_SIZE, challenge.client_nonce, NONCE_SIZE);
-    if (writen(c, hello, sizeof(hello)) < sizeof(hello) ||
-        read_server(answer, sizeof(answer), now() + OPENING) < sizeof(answer))
-        return false;
-    memcpy(challenge.server_nonce, answer + MAGIC_SIZE, NONCE_SIZE);
-    secret_prove_server(proof, me->secret, &challenge);
-    if (memcmp(answer, MAGIC, MAGIC_SIZE) != 0 ||
-        !secret_equal(answer + MAGIC_SIZE + NONCE_SIZE, proof, PROOF_SIZE)) {
-        say("fatal: %s port %d does not know our token: it is not our server",
-            hname, (int)cport);
-        return false;
-    }
+    if (writen(c, hello, sizeof(hello)) < sizeof(hello))
+        return DROPPED;
+    enum proof proof = check_server(me, &challenge);
+    if (proof != PROVED)
+        return proof;
     put_header(opening, wanted, 0);
     secret_prove_client(
         opening + HEADER_SIZE, me->secret, &challenge, opening);
-    return writen(c, opening, sizeof(opening)) == sizeof(opening);
+    bool sent = writen(c, opening, sizeof(opening)) == sizeof(opening);
+    return sent ? PROVED : REFUTED;
+}
+
+/* Connects, and exchanges the proofs.  A child that the server has dropped,
+ * because of a flood of strangers, tries again a few times.  Returns
+ * CLIENT_DONE, or how it failed. */
+static enum client_end meet_server(const struct identity *me) {
+    bool is_child = me->kind == CLIENT_CHILD;
+    double pause = FIRST_PAUSE / 2;
+    for (int attempt = 0; attempt < DROPS_MAX; attempt++) {
+        enum client_end end = dial(is_child);
+        if (end == CLIENT_UNCONNECTED && is_child)
+            child_give_up();
+        if (end != CLIENT_DONE)
+            return end;
+        enum proof proof = authenticate(me);
+        if (proof == PROVED)
+            return CLIENT_DONE;
+        hang_up();
+        if (proof == REFUTED || !is_child)
+            break;
+        wait_for_server(-1, 0, now() + pause);
+        pause *= 2;
+    }
+    return CLIENT_LOST;
 }
 
 /* Receives the reply to an opening or an end.  Returns 1, with the item's
@@ -236,12 +280,9 @@ enum client_end client(const struct identity *me, cursor *run, void *arg) {
     sb.sin_port = htons(cport);
     if (sb.sin_addr.s_addr == 0) /* all interfaces: take the loopback one */
         sb.sin_addr.s_addr = inet_addr("127.0.0.1");
-    enum client_end end = dial(is_child);
-    if (end == CLIENT_UNCONNECTED && is_child)
-        child_give_up();
-    if (end != CLIENT_DONE)
-        return end;
-    end = authenticate(me) ? run_items(run, arg) : CLIENT_LOST;
+    enum client_end end = meet_server(me);
+    if (end == CLIENT_DONE)
+        end = run_items(run, arg);
     hang_up();
     return is_signalled() ? CLIENT_SIGNALLED : end;
 }

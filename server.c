@@ -182,15 +182,21 @@ static void end_stragglers(void) {
     }
 }
 
+/* Have so many connections come without a proof that no more may? */
+static bool has_many_strangers(void) {
+    return conn_count_unknown() >= run.config->jobs + STRANGERS_MAX;
+}
+
 /* May one more connection be accepted?  Not before children that were too many
  * have made room, and not when only strangers can come. */
 static bool may_accept(void) {
     int limit = run.config->connections_max;
     if (limit <= 0)
         limit = run.config->jobs + 100;
-    if (conn_count() >= limit || children > run.config->jobs)
+    if (conn_count() >= limit || children > run.config->jobs ||
+        has_many_strangers())
         return false;
-    return !has_ended() || (children > 0 && run_goes_on());
+    return !has_ended() || children > 0;
 }
 
 /* There was no connection to accept, or no means to, as errno says.  Is there
@@ -305,6 +311,8 @@ int server(const struct config *config, const struct callbacks *callbacks,
                 error = pthread_detach(thread);
             welcome(conn, error);
         }
+        if (has_many_strangers())
+            conn_hang_up_oldest_unknown();
         look_for_clients();
         end_stragglers();
     }
