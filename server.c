@@ -187,6 +187,12 @@ static bool has_many_strangers(void) {
     return conn_count_unknown() >= run.config->jobs + STRANGERS_MAX;
 }
 
+/* Makes room for others, if need be. */
+static void limit_strangers(void) {
+    if (has_many_strangers())
+        conn_hang_up_oldest_unknown();
+}
+
 /* May one more connection be accepted?  Not before children that were too many
  * have made room, and not when only strangers can come. */
 static bool may_accept(void) {
@@ -199,17 +205,15 @@ static bool may_accept(void) {
     return !has_ended() || children > 0;
 }
 
-/* There was no connection to accept, or no means to, as errno says.  Is there
- * perhaps another one? */
-static bool may_try_again(void) {
-    if (errno == EINTR || errno == ECONNABORTED)
-        return true;
-    if (errno != EAGAIN && errno != EWOULDBLOCK) {
-        unlock();
-        poll(NULL, 0, 100); /* no descriptors, no memory: somebody may end */
-        lock();
-    }
-    return false;
+/* No connection could be taken in, as errno says.  If the means are short,
+ * waits a moment: somebody may end. */
+static void rest_if_short(void) {
+    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ||
+        errno == ECONNABORTED)
+        return;
+    unlock();
+    poll(NULL, 0, 100);
+    lock();
 }
 
 /* Sleeps until a signal or a connection has come, or it is time to look at the
@@ -259,13 +263,8 @@ static int end(pthread_attr_t *attributes) {
     return result;
 }
 
-/* What has become of a connection: it has its thread, or an error. */
-static void welcome(struct conn *conn, int error) {
-    if (error == 0 && run.config->verbose)
-        say_unlocked(
-            "connected; threads: %d, children: %d", conn_count(), children);
-    if (error == 0)
-        return;
+/* There is no thread for a connection. */
+static void refuse(struct conn *conn, int error) {
     conn_free(conn);
     say_unlocked("warning: unable to serve a client: %s", strerror(error));
 }
@@ -290,8 +289,7 @@ int server(const struct config *config, const struct callbacks *callbacks,
     sigfillset(&blocked);         /* signals are for this thread, but for */
     sigdelset(&blocked, SIGTTIN); /* TTIN, which may stop who reads the list */
     lock();
-    if (config->list_speed == LIST_KNOWN && config->token == NULL)
-        items_reserve(); /* child k begins with item k */
+    items_reserve(); /* child k begins with item k */
     while (!may_return()) {
         wait_for_events();
         handle_signals();
@@ -300,19 +298,19 @@ int server(const struct config *config, const struct callbacks *callbacks,
         for (int n = 0; n < ACCEPTS_MAX && may_accept(); n++) {
             ds = accept(s, NULL, NULL);
             struct conn *conn = conn_new(ds); /* whole before its thread is */
-            if (conn == NULL && !may_try_again())
+            if (conn == NULL) {
+                rest_if_short();
                 break;
-            if (conn == NULL)
-                continue;
+            }
             pthread_sigmask(SIG_SETMASK, &blocked, &old);
             error = pthread_create(&thread, &attributes, xserve, conn);
             pthread_sigmask(SIG_SETMASK, &old, NULL);
             if (error == 0)
-                error = pthread_detach(thread);
-            welcome(conn, error);
+                pthread_detach(thread); /* it exists, and is not detached */
+            else
+                refuse(conn, error);
         }
-        if (has_many_strangers())
-            conn_hang_up_oldest_unknown();
+        limit_strangers();
         look_for_clients();
         end_stragglers();
     }
@@ -325,6 +323,9 @@ static void *xserve(void *arg) {
     struct conn *conn = arg;
     struct item *item = NULL;
     lock();
+    if (run.config->verbose)
+        say_unlocked(
+            "connected; threads: %d, children: %d", conn_count(), children);
     if (conn_authenticate(conn)) {
         items_client_came();
         while ((item = items_take(&conn->taker)) != NULL) {

@@ -365,7 +365,7 @@ $ gather -a missing echo
 
 try 'status 123: an item failed' <<'.'
 $ gather sh -c 'exit 3' ::: a
-! item 0: exit 3
+! item 0 (a): exit 3
 = 0 1 0 0 0 0
 ? 123
 .
@@ -376,13 +376,13 @@ $ for n in 1 126 127 255; do gather sh -c "exit $n" ::: a; echo $?; done
 123
 123
 123
-! item 0: exit 1
+! item 0 (a): exit 1
 = 0 1 0 0 0 0
-! item 0: exit 126
+! item 0 (a): exit 126
 = 0 1 0 0 0 0
-! item 0: exit 127
+! item 0 (a): exit 127
 = 0 1 0 0 0 0
-! item 0: exit 255
+! item 0 (a): exit 255
 = 0 1 0 0 0 0
 .
 
@@ -393,37 +393,37 @@ $ gather sh -c 'kill -KILL $PPID; exec sleep 60' - ::: a 2>/dev/null
 
 try 'status 124: an item timed out' <<'.'
 $ gather -t 0.1 sleep ::: 60
-! item 0: timed out
+! item 0 (60): timed out
 = 0 0 0 1 0 0
 ? 124
 .
 
 try 'status 125: a command was killed' <<'.'
 $ gather sh -c 'kill -KILL $$' ::: a
-! item 0: signal 9
+! item 0 (a): signal 9
 = 0 0 1 0 0 0
 ? 125
 .
 
 try 'status 126: the command cannot be executed' <<'.'
 $ echo >text; gather ./text ::: a
-! item 0: unable to execute: Permission denied
+! item 0 (a): unable to execute ./text: Permission denied
 = 0 1 0 0 0 0
 ? 126
 .
 
 try 'status 127: the command was not found' <<'.'
 $ gather no-such-command ::: a
-! item 0: unable to execute: No such file or directory
+! item 0 (a): unable to execute no-such-command: No such file or directory
 = 0 1 0 0 0 0
 ? 127
 .
 
 try 'precedence: 125 outranks 123' <<'.'
 $ gather -k -j 1 sh -c '{}' ::: 'exit 3' 'kill -KILL $$' 'exit 4'
-! item 0: exit 3
-! item 1: signal 9
-! item 2: exit 4
+! item 0 (exit 3): exit 3
+! item 1 (kill -KILL $$): signal 9
+! item 2 (exit 4): exit 4
 = 0 2 1 0 0 0
 ? 125
 .
@@ -431,9 +431,9 @@ $ gather -k -j 1 sh -c '{}' ::: 'exit 3' 'kill -KILL $$' 'exit 4'
 try 'precedence: 124 outranks 125' <<'.'
 $ kill='kill -KILL $$'
 $ gather -k -j 1 -t $second sh -c ::: "$kill" 'exec sleep 60' "$kill"
-! item 0: signal 9
-! item 1: timed out
-! item 2: signal 9
+! item 0 (kill -KILL $$): signal 9
+! item 1 (exec sleep 60): timed out
+! item 2 (kill -KILL $$): signal 9
 = 0 0 2 1 0 0
 ? 124
 .
@@ -457,7 +457,7 @@ try 'precedence: 1 outranks 127' <<'.'
 @ /dev/full: test -w /dev/full
 $ gather -k -l /dev/full no-such-command ::: a
 ! fatal: unable to write /dev/full: No space left on device
-! item 0: unable to execute: No such file or directory
+! item 0 (a): unable to execute no-such-command: No such file or directory
 = 0 1 0 0 0 0
 ? 1
 .
@@ -485,7 +485,7 @@ $     while :; do sleep 1; done' - ::: a
 try 'death by TERM: though an item has failed just before' <<'.'
 $ watched gather sh -c '[ $1 = b ] && { till test -e ready; exit 3; }
 $     trap "kill -TERM $G; exit" TERM; : >ready; sleep 60 & wait' - ::: a b
-! item 1: exit 3
+! item 1 (b): exit 3
 = 0 1 0 0 1 0
 ? 143
 .
@@ -557,10 +557,10 @@ try 'command line: what is wrong, and how it should be' <<'.'
 $ gather -x 2>err; echo $?; fold -s -w 70 err | sed 's/ $//'
 1
 gather: fatal: unable to understand the command line: no option -x
-gather: usage: gather [-0kquv] [-a file] [-b address] [-j jobs] [-l
+gather: usage: gather [-0hkquvV] [-a file] [-b address] [-j jobs] [-l
 log] [-m bytes] [-n cursors] [-o template] [-p port] [-r retries] [-s
 bytes] [-t seconds] [command ... [::: item ...]], or gather -c
-host[:port] [-t seconds] [-w which] [command ...]
+host[:port] [-hV] [-t seconds] [-w which] [command ...]
 .
 
 misuse 'no option -x' -x
@@ -709,7 +709,7 @@ $ gather -v -j 9 true ::: a b c 2>&1 | grep -c connected
 
 try '-q: says nothing beside what is wrong' <<'.'
 $ gather -q sh -c 'exit 3' ::: a
-! item 0: exit 3
+! item 0 (a): exit 3
 = 0 1 0 0 0 0
 ? 123
 .
@@ -922,7 +922,7 @@ $ gather -a list echo
 try 'items: one of 1 MiB is not refused' <<'.'
 $ dd if=/dev/zero bs=1024 count=1024 2>/dev/null | tr '\0' x >list
 $ gather -a list no-such-command {} 2>&1 | sed 's/execute: .*/execute: ../'
-gather: item 0: unable to execute: ..
+gather: item 0 (xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...): unable to execute no-such-command: No such file or directory
 gather: 0 complete, 1 failed, 0 killed, 0 timeout, 0 incomplete, 0 unstarted
 .
 
@@ -1107,7 +1107,7 @@ try 'command: CHLD ignored on entry harms neither it nor gather' <<'.'
 $ for sh in bash mksh yash sh; do command -v $sh >/dev/null && break; done
 $ $sh -c 'trap "" CHLD; exec "$@"' - gather -k sh -c ::: '(exit 3)' 'echo a'
 a
-! item 0: exit 3
+! item 0 ((exit 3)): exit 3
 = 1 1 0 0 0 0
 ? 123
 .
@@ -1412,7 +1412,7 @@ $ gather -n 1 echo {} 0<&- 1>&- 2>&-
 try 'failure: without -k it ends the run' <<'.'
 $ gather -j 1 sh -c '{}' ::: 'echo a' 'exit 3' 'echo b' 'echo c'
 a
-! item 1: exit 3
+! item 1 (exit 3): exit 3
 = 1 1 0 0 0 2
 ? 123
 .
@@ -1420,7 +1420,7 @@ a
 try 'failure: without -k it ends the commands that run' <<'.'
 $ mkfifo gate
 $ gather sh -c '{}' ::: 'echo >gate; exec sleep 60' 'read x <gate; exit 3'
-! item 1: exit 3
+! item 1 (read x <gate; exit 3): exit 3
 = 0 1 0 0 1 0
 ? 123
 .
@@ -1429,8 +1429,8 @@ try 'failure: with -k the others go on' <<'.'
 $ gather -k -j 1 sh -c '{}' ::: 'echo a' 'exit 3' 'kill -KILL $$' 'echo b'
 a
 b
-! item 1: exit 3
-! item 2: signal 9
+! item 1 (exit 3): exit 3
+! item 2 (kill -KILL $$): signal 9
 = 2 1 1 0 0 0
 ? 125
 .
@@ -1440,7 +1440,7 @@ $ gather -k sh -c 'echo $1; test $1 != b' - ::: a b c
 a
 b
 c
-! item 1: exit 1
+! item 1 (b): exit 1
 = 2 1 0 0 0 0
 ? 123
 .
@@ -1449,7 +1449,7 @@ try 'failure: a command that is not there, with -k' <<'.'
 $ gather -k -j 1 {} a ::: echo no-such-command echo
 a
 a
-! item 1: unable to execute: No such file or directory
+! item 1 (no-such-command): unable to execute no-such-command: No such file or directory
 = 2 1 0 0 0 0
 ? 127
 .
@@ -1457,7 +1457,7 @@ a
 try 'failure: arguments that are too long are reported' <<'.'
 $ dd if=/dev/zero bs=1024 count=1024 2>/dev/null | tr '\0' x >list
 $ gather -a list true {} {} {} {} {} {} {} {} {} {}
-! item 0: unable to execute: Argument list too long
+! item 0 (xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...): unable to execute true: Argument list too long
 = 0 1 0 0 0 0
 ? 126
 .
@@ -1469,19 +1469,19 @@ try 'retries: -r 2 runs an item up to three times' <<'.'
 $ gather -j 1 -r 2 flaky 2 ::: a b
 a: try 3
 b: try 3
-! item 0: exit 1, trying again
-! item 0: exit 1, trying again
-! item 1: exit 1, trying again
-! item 1: exit 1, trying again
+! item 0 (a): exit 1, trying again
+! item 0 (a): exit 1, trying again
+! item 1 (b): exit 1, trying again
+! item 1 (b): exit 1, trying again
 .
 
 try 'retries: -r 2 does not run it a fourth time' <<'.'
 $ gather -k -j 1 -r 2 flaky 3 ::: a; echo $?; count <tries
 123
 3
-! item 0: exit 1, trying again
-! item 0: exit 1, trying again
-! item 0: exit 1
+! item 0 (a): exit 1, trying again
+! item 0 (a): exit 1, trying again
+! item 0 (a): exit 1
 = 0 1 0 0 0 0
 .
 
@@ -1491,9 +1491,9 @@ a: try 1
 b: try 1
 a
 b
-! item 0: exit 1
+! item 0 (a): exit 1
 = 0 1 0 0 0 0
-! item 0: exit 1
+! item 0 (b): exit 1
 = 0 1 0 0 0 0
 .
 
@@ -1546,7 +1546,7 @@ try 'retries: an item that outgrew -m has been written, and fails' <<'.'
 $ gather -r 1 -m 1k sh -c 'lines 50000 $1; flaky 1 $1' - ::: a >got
 $ echo $?; { lines 50000 a; echo a: try 1; } | cmp - got
 123
-! item 0: exit 1
+! item 0 (a): exit 1
 = 0 1 0 0 0 0
 .
 
@@ -1554,14 +1554,14 @@ try 'retries: after a signal, a time-out, a command not found' <<'.'
 $ gather -k -r 1 sh -c ::: 'kill -KILL $$'
 $ gather -k -r 1 -t 0.1 sleep ::: 60
 $ gather -k -r 1 no-such-command ::: a
-! item 0: signal 9, trying again
-! item 0: signal 9
+! item 0 (kill -KILL $$): signal 9, trying again
+! item 0 (kill -KILL $$): signal 9
 = 0 0 1 0 0 0
-! item 0: timed out, trying again
-! item 0: timed out
+! item 0 (60): timed out, trying again
+! item 0 (60): timed out
 = 0 0 0 1 0 0
-! item 0: unable to execute: No such file or directory, trying again
-! item 0: unable to execute: No such file or directory
+! item 0 (a): unable to execute no-such-command: No such file or directory, trying again
+! item 0 (a): unable to execute no-such-command: No such file or directory
 = 0 1 0 0 0 0
 ? 127
 .
@@ -1573,7 +1573,7 @@ $     till grep -q early err; echo $1' - ::: a b 2>err
 a
 b
 $ sort err | digits
-gather: item N: incomplete: its client went away after N bytes, trying again
+gather: item N (a): incomplete: its client went away after N bytes, trying again
 gather: warning: child N ended early: signal N
 .
 
@@ -1589,28 +1589,28 @@ $ gather -k -t $second sh -c ::: 'echo a' 'echo b; exec sleep 60' 'echo c'
 a
 b
 c
-! item 1: timed out
+! item 1 (echo b; exec sleep 60): timed out
 = 2 0 0 1 0 0
 ? 124
 .
 
 try 'time: a command that ignores TERM is killed' <<'.'
 $ gather -t 0.2 sh -c 'trap "" TERM; while :; do sleep 1; done' - ::: a
-! item 0: timed out
+! item 0 (a): timed out
 = 0 0 0 1 0 0
 ? 124
 .
 
 try 'time: a command that writes without a pause' <<'.'
 $ gather -t 0.2 lines 1000000000 ::: a >/dev/null
-! item 0: timed out
+! item 0 (a): timed out
 = 0 0 0 1 0 0
 ? 124
 .
 
 try 'items: one that is wrong among those not reached' <<'.'
 $ printf 'a\nb\nc\0d\n' >list; gather -j 1 false <list
-! item 0: exit 1
+! item 0 (a): exit 1
 ! fatal: unable to take item 2: it contains a NUL byte
 = 0 1 0 0 0 1
 ? 1
@@ -1618,7 +1618,7 @@ $ printf 'a\nb\nc\0d\n' >list; gather -j 1 false <list
 
 try 'time: its descendants end with it' <<'.'
 $ gather -t 0.2 sh -c 'sleep 60 & sleep 60 | sleep 60' - ::: a
-! item 0: timed out
+! item 0 (a): timed out
 = 0 0 0 1 0 0
 ? 124
 .
@@ -1626,7 +1626,7 @@ $ gather -t 0.2 sh -c 'sleep 60 & sleep 60 | sleep 60' - ::: a
 try 'time: descendants that ignore TERM are killed' <<'.'
 $ gather -t 0.2 sh -c '(trap "" TERM; while :; do sleep 1; done) & wait' - \
 $     ::: a
-! item 0: timed out
+! item 0 (a): timed out
 = 0 0 0 1 0 0
 ? 124
 .
@@ -1636,7 +1636,7 @@ $ gather -t 0.5 sh -c 'trap "rm mess; exit" TERM; : >mess; kill -STOP $$' \
 $     ::: a
 $ echo $?; ls
 124
-! item 0: timed out
+! item 0 (a): timed out
 = 0 0 0 1 0 0
 .
 
@@ -1645,7 +1645,7 @@ $ gather -t $second sh -c 'trap ": >clean; exit" TERM; sleep 60 & wait' - ::: a
 $ echo $?; ls
 124
 clean
-! item 0: timed out
+! item 0 (a): timed out
 = 0 0 0 1 0 0
 .
 
@@ -1654,7 +1654,7 @@ $ gather -t 0.5 sh -c '(trap "rm mess; exit" TERM; : >mess; sleep 60 & wait) &
 $     sleep 60' - ::: a
 $ echo $?; ls
 124
-! item 0: timed out
+! item 0 (a): timed out
 = 0 0 0 1 0 0
 .
 
@@ -1711,8 +1711,8 @@ f0
 try 'files: a failed item leaves none' <<'.'
 $ gather -k -j 1 -o f{} sh -c 'echo; {}' - ::: true false 'kill -KILL $$'; ls
 f0
-! item 1: exit 1
-! item 2: signal 9
+! item 1 (false): exit 1
+! item 2 (kill -KILL $$): signal 9
 = 1 1 1 0 0 0
 .
 
@@ -1731,7 +1731,7 @@ $ echo $?; ls
 123
 f1
 gate
-! item 0: exit 3
+! item 0 (echo a; till test -e f1; read x <gate; e...): exit 3
 = 1 1 0 0 1 0
 .
 
@@ -1747,7 +1747,7 @@ $ gather -r 1 -o f{} flaky 1 ::: a; cat f0; ls
 a: try 2
 f0
 tries
-! item 0: exit 1, trying again
+! item 0 (a): exit 1, trying again
 .
 
 try 'files: they hold only what their item said' <<'.'
@@ -1758,7 +1758,7 @@ $ for i in *; do lines 1000 $i | cmp - $i; done; ls | count
 
 try 'files: no such directory' <<'.'
 $ gather -o none/f{} echo ::: a
-! fatal: unable to create none/f{}: No such file or directory
+! fatal: unable to create none/f0.part: No such file or directory
 = 0 0 0 0 1 0
 ? 1
 .
@@ -1795,8 +1795,8 @@ four
 1|:|0|5|0|0|sh -c echo four|complete
 2|:|0|0|7|0|sh -c exit 7|failed
 3|:|0|0|-1|9|sh -c kill -KILL $$|killed
-! item 2: exit 7
-! item 3: signal 9
+! item 2 (exit 7): exit 7
+! item 3 (kill -KILL $$): signal 9
 = 2 1 1 0 0 0
 .
 
@@ -2060,8 +2060,8 @@ $     esac' -; echo $?; wait $!; echo $?; row 2; row 3; row 4; sed 1d err
 0|127.0.0.1|0|0|3|0|a|failed
 1|127.0.0.1|0|0|-1|9|b|killed
 2|127.0.0.1|0|0|0|0|c|complete
-gather: item 0: exit 3
-gather: item 1: signal 9
+gather: item 0 (a): exit 3
+gather: item 1 (b): signal 9
 gather: 1 complete, 1 failed, 1 killed, 0 timeout, 0 incomplete, 0 unstarted
 .
 
@@ -2071,7 +2071,7 @@ $ gather -c 127.0.0.1:$p -t $second sleep; echo $?; wait $!; echo $?
 $ sed 1d err
 0
 124
-gather: item 0: timed out
+gather: item 0 (60): timed out
 gather: 1 complete, 0 failed, 0 killed, 1 timeout, 0 incomplete, 0 unstarted
 .
 
@@ -2082,7 +2082,7 @@ $ echo $?; wait $!; echo $?; sed 1d err
 1
 0
 124
-gather: item 0: timed out
+gather: item 0 (60): timed out
 gather: 1 complete, 0 failed, 0 killed, 1 timeout, 0 incomplete, 0 unstarted
 ! fatal: the connection is lost
 .
@@ -2111,7 +2111,7 @@ $     2>/dev/null
 $ gather -c 127.0.0.1:$p echo found; wait; cat out; sed 1d err | digits
 found a
 found b
-gather: item N: incomplete: its client went away after N bytes, trying again
+gather: item N (a): incomplete: its client went away after N bytes, trying again
 .
 
 try '-c: a server that ends early ends its clients and their commands' <<'.'
@@ -2120,7 +2120,7 @@ $ gather -c 127.0.0.1:$p sh -c ': >b; exec sleep 60' - b & c=$!
 $ till test -e b; gather -c 127.0.0.1:$p false; wait $c; echo $?
 $ wait; sed '1d; s/item [01]/item N/' err
 1
-gather: item N: exit 1
+gather: item N (b): exit 1
 gather: 0 complete, 1 failed, 0 killed, 0 timeout, 1 incomplete, 0 unstarted
 ! fatal: the connection is lost
 ! fatal: the connection is lost
@@ -2261,7 +2261,7 @@ $     p=$(sed -n "s/.*listening on .* port //p" err)
 $     gather -c 127.0.0.1:$p true 2>/dev/null; echo $?' 2>err
 $ grep refused err
 1
-gather: warning: refused a stranger: wrong token
+gather: warning: refused a stranger at 127.0.0.1: nobody is expected from elsewhere
 .
 
 # --- Deaths and other accidents
@@ -2274,7 +2274,7 @@ c
 123
 $ sort err | digits
 gather: N complete, N failed, N killed, N timeout, N incomplete, N unstarted
-gather: item N: incomplete: its client went away after N bytes
+gather: item N (a): incomplete: its client went away after N bytes
 gather: warning: child N ended early: signal N
 .
 
@@ -2324,7 +2324,7 @@ $ gather -k -j 1 sh -c 'kill -KILL $PPID; exec sleep 60' - ::: a b 2>&1 |
 $     digits | sort
 gather: N complete, N failed, N killed, N timeout, N incomplete, N unstarted
 gather: fatal: unable to go on: no child is left
-gather: item N: incomplete: its client went away after N bytes
+gather: item N (a): incomplete: its client went away after N bytes
 gather: warning: child N ended early: signal N
 .
 

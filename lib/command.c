@@ -315,7 +315,7 @@ static enum verdict deliver(
 /* Sleeps until the process has written or ended, the server is gone, or the
  * deadline. */
 static enum verdict sleep_until_news(
-    struct process *process, double deadline) {
+    const struct process *process, double deadline) {
     struct pollfd poll_fds[3] = {
         {.fd = process->out, .events = POLLIN}, /* or negative */
         {.fd = c, .events = POLLIN},
@@ -325,12 +325,7 @@ static enum verdict sleep_until_news(
         return GO_ON; /* a signal: its handler has written to signals_fd() */
     if (poll_fds[1].revents != 0)
         return LOST; /* it had nothing to say */
-    if (poll_fds[2].revents != 0) {
-        bool signalled = signals_next() != 0;
-        collect(process);
-        return signalled ? LOST : GO_ON;
-    }
-    return GO_ON;
+    return signals_next() != 0 ? LOST : GO_ON;
 }
 
 /* Is the time of the process up?  What has exited in time is not late, however
@@ -360,6 +355,7 @@ static enum verdict step(struct process *process) {
     }
     if (n > 0)
         return deliver(process, piece, n);
+    collect(process); /* here, since who delivers takes signals as well */
     if (process->state != PROCESS_RUNS) {
         double quiet_until = process->quiet_since + GRACE;
         if (process->out < 0 || now() >= quiet_until)

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 /* Reads n bytes from a client; one from elsewhere has a limited time for its
- * item.  Returns how many there were. */
+ * item.  Returns how many there were; 0 after an abort, whatever came. */
 static size_t read_client(struct conn *conn, void *buffer, size_t n) {
     bool limited = conn->peer == PEER_ELSEWHERE && run.config->seconds > 0;
     double started = now();
@@ -20,7 +20,7 @@ static size_t read_client(struct conn *conn, void *buffer, size_t n) {
     lock();
     if (limited)
         conn->seconds_left -= now() - started;
-    return got;
+    return run_goes_on() ? got : 0;
 }
 
 /* Receives the n bytes of a data message.  Returns false if not all could be

@@ -344,8 +344,11 @@ struct item *items_take(struct taker *taker) {
 }
 
 /* Child k is to begin with item k, as in the article: takes so many from the
- * list, which takes no time, before the first child has asked. */
+ * list before the first child has asked, if that takes no time, and nobody
+ * from elsewhere can keep a child out. */
 void items_reserve(void) {
+    if (run.config->list_speed != LIST_KNOWN || run.config->token != NULL)
+        return;
     for (int k = 0; k < run.config->jobs && !run.result->listed; k++) {
         struct item *item = read_list();
         if (item == NULL)
