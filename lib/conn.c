@@ -48,6 +48,8 @@ struct conn *conn_new(int fd) {
     }
     socklen_t length = sizeof(address);
     memset(&address, 0, sizeof(address));
+    /* This fails if the other end is gone, which the first read() tells. */
+    getpeername(fd, (struct sockaddr *)&address, &length);
     secret_nonce(conn->nonce); /* here, where only one thread makes them */
     conn->fd = fd;
     conn->from = address.sin_addr;

@@ -9,20 +9,24 @@
  *
  * Who waits, on what, until when, and who wakes:
  *
- *     who               where           until                 woken by
- *     ----------------- --------------- --------------------- ----------------
- *     a client's thread its taker's     an answer was handed items_dispatch():
- *     that wants an     waiter, in a    to it: an item; the   an item became
- *     item              line of takers  list, to read it; or  QUEUED, or
- *                       (lib/items.c)   that there is nothing retired; the
- * list for it                was given back or ended; memory became free a
- * client's thread its claim's     a block was handed to turn_dispatch(): a
- *     whose item needs  waiter, in the  it                    block was given
- *     memory            line for memory                       back, or the
- * turn (lib/turn.c)                          was passed on the main thread
- * poll() on the   a signal, a child's   signals_wake(): an self-pipe and end,
- * a connection, a  item was retired, the listener    deadline, or a reason a
- * thread has (server.c)      to look again         ended, the run was aborted
+ *     A client's thread that wants an item (items_take(), lib/items.c)
+ *         stands in a line of takers, and sleeps on its taker's waiter;
+ *         until an answer was handed to it: an item, or the list to read the
+ *         next one from, or the word that there is nothing for it;
+ *         woken by items_dispatch(): an item was queued, ended or retired,
+ *         the list was given back or has ended, memory became free.
+ *
+ *     A client's thread whose item needs memory (wait_for_block(), lib/turn.c)
+ *         stands in the line for memory, and sleeps on its claim's waiter;
+ *         until a block was handed to it;
+ *         woken by turn_dispatch(): a block was given back, the turn was
+ *         passed on or lost its client.
+ *
+ *     The main thread (server(), server.c)
+ *         sleeps in poll() on the self-pipe and the listener;
+ *         until a signal, the end of a child, a connection, a deadline;
+ *         woken by signals_wake() if there is another reason to look: all
+ *         items are retired, a thread has ended, the run was aborted.
  *
  * A thread waits for one thing at a time.  What it waits for is handed to it,
  * first come, first served: whoever hands it over takes the waiter out of its

@@ -102,7 +102,8 @@ void make_printable(char *to, size_t n, const char *text, size_t length) {
     for (size_t i = 0; i < length;) {
         size_t width = character_width(text + i, length - i);
         size_t bytes = width > 0 ? width : 1;
-        if (put + bytes + 3 >= n && i + bytes < length) {
+        size_t dots = i + bytes < length ? 3 : 0; /* that may have to follow */
+        if (put + bytes + dots >= n) {
             memcpy(to + put, "...", 3);
             put += 3;
             break;
