@@ -159,7 +159,9 @@ static inline short wait_ready(int fd, short events, double deadline) {
     } while (n < 0 && errno == EINTR);
     if (n == 0)
         errno = ETIMEDOUT;
-    return n > 0 ? poll_fd.revents : 0;
+    if (n <= 0)
+        return 0;
+    return poll_fd.revents;
 }
 
 /* How a transfer waits: like wait_ready(), or a stand-in for it that gives up

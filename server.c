@@ -21,14 +21,10 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
-#define STACK                                                                 \
-    ((size_t)1 << 17) /* bytes for a thread; the usual, if too few            \
-                       */
-#define STRANGERS_MAX                                                         \
-    64                 /* connections without a proof, beside the children    \
-                        */
-#define ACCEPTS_MAX 20 /* at a time, lest signals and children wait */
-#define TICK 0.1       /* seconds between looks at the progress */
+#define STACK ((size_t)1 << 17) /* bytes; the usual, if that is too few */
+#define STRANGERS_MAX 64   /* connections without a proof, beside children */
+#define ACCEPTS_MAX 20     /* at a time, lest signals and children wait */
+#define TICK 0.1           /* seconds between looks at the progress */
 #define LATE (1.5 * GRACE) /* seconds: then what is still there is cut off */
 
 struct sockaddr_in sa;          /* where the server listens */
@@ -263,6 +259,13 @@ static int end(pthread_attr_t *attributes) {
     return result;
 }
 
+/* A connection has its thread now. */
+static void tell_connected(void) {
+    if (run.config->verbose)
+        say_unlocked(
+            "connected; threads: %d, children: %d", conn_count(), children);
+}
+
 /* There is no thread for a connection. */
 static void refuse(struct conn *conn, int error) {
     conn_free(conn);
@@ -305,10 +308,12 @@ int server(const struct config *config, const struct callbacks *callbacks,
             pthread_sigmask(SIG_SETMASK, &blocked, &old);
             error = pthread_create(&thread, &attributes, xserve, conn);
             pthread_sigmask(SIG_SETMASK, &old, NULL);
-            if (error == 0)
+            if (error == 0) {
                 pthread_detach(thread); /* it exists, and is not detached */
-            else
+                tell_connected();
+            } else {
                 refuse(conn, error);
+            }
         }
         limit_strangers();
         look_for_clients();
@@ -323,9 +328,6 @@ static void *xserve(void *arg) {
     struct conn *conn = arg;
     struct item *item = NULL;
     lock();
-    if (run.config->verbose)
-        say_unlocked(
-            "connected; threads: %d, children: %d", conn_count(), children);
     if (conn_authenticate(conn)) {
         items_client_came();
         while ((item = items_take(&conn->taker)) != NULL) {

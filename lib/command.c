@@ -8,9 +8,10 @@
  * vfork(): it shares the memory of this one, which sleeps until the exec.
  */
 #include "command.h"
-#include "files.h"
 #include "say.h"
 #include "system.h"
+#include "text.h"
+#include <assert.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,6 +89,7 @@ static int plan_make(
     size_t n = 0;
     while (command->argv[n] != NULL)
         n++;
+    assert(n > 0); /* the name of the program */
     memset(plan, 0, sizeof(*plan));
     plan->argv = calloc(n + 1, sizeof(*plan->argv));
     plan->script_argv = calloc(n + 2, sizeof(*plan->script_argv));

@@ -6,7 +6,7 @@
 #include "exchange.h"
 #include "files.h"
 #include "report.h"
-#include "say.h"
+#include "text.h"
 #include <stdlib.h>
 
 /* Reads n bytes from a client; one from elsewhere has a limited time for its
@@ -130,13 +130,13 @@ static void run_again(struct item *item) {
     if (run.phase == RUN_LEFT)
         return;
     output_withdraw(item);
-    items_queue(item);
+    items_change(item, ITEM_QUEUED);
     output_advance();
 }
 
 /* An item has run for the last time, in vain, and ends the run. */
 static void end_run(struct item *item) {
-    items_end(item);
+    items_change(item, ITEM_ENDED);
     abort_run(0);
     report_unlocked(item, false); /* it is freed by nobody after an abort */
 }
@@ -146,7 +146,7 @@ static void judge_run(struct conn *conn, struct item *item, bool answered) {
     item->took = now() - item->began;
     if (!answered)
         item->outcome = conn->seconds_left < 0 ? TIMED_OUT : INCOMPLETE;
-    if (item->fd >= 0 && !file_close(item))
+    if (item->fd >= 0 && !file_close(item) && run.phase != RUN_LEFT)
         item->outcome = INCOMPLETE;
 }
 
@@ -156,7 +156,7 @@ static void end_item(struct item *item, bool answered) {
     bool failed = item->outcome != COMPLETE;
     if (failed && (!answered || run.config->retries > 0))
         output_withdraw(item);
-    items_end(item);
+    items_change(item, ITEM_ENDED);
     output_end(item);
 }
 
@@ -186,7 +186,7 @@ static bool finish_run(struct conn *conn, struct item *item, bool answered) {
  * another one. */
 bool exchange_item(struct conn *conn, struct item *item) {
     if (is_gone(conn)) { /* it has not got it, so this is no try */
-        items_queue(item);
+        items_change(item, ITEM_QUEUED);
         output_advance();
         return false;
     }

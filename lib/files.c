@@ -8,37 +8,11 @@
  */
 #include "files.h"
 #include "monitor.h"
+#include "text.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-
-/* A copy of the template with the text for every {}; the caller frees it.
- * Returns NULL, with errno set, if there is no memory. */
-char *substitute(const char *template, const char *text) {
-    size_t length = strlen(text);
-    size_t n = 0;
-    const char *from = template;
-    for (const char *to; (to = strstr(from, "{}")) != NULL; from = to + 2)
-        n++;
-    if (n > SIZE_MAX / 2 / (length + 1)) {
-        errno = ENOMEM;
-        return NULL;
-    }
-    char *copy = malloc(strlen(template) + n * length + 1);
-    if (copy == NULL)
-        return NULL;
-    char *end = copy;
-    from = template;
-    for (const char *to; (to = strstr(from, "{}")) != NULL; from = to + 2) {
-        memcpy(end, from, (size_t)(to - from));
-        end += to - from;
-        memcpy(end, text, length);
-        end += length;
-    }
-    strcpy(end, from);
-    return copy;
-}
 
 /* Makes the names of an item's file, unless an earlier try has. */
 static bool make_names(struct item *item) {
@@ -67,6 +41,10 @@ bool file_open(struct item *item) {
     if (fd >= 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
         error = errno; /* harmless: the parent executes nothing */
     lock();
+    if (run.phase == RUN_LEFT) {
+        unlink(item->part); /* too late: nobody else removes it */
+        return false;
+    }
     item->fd = fd;
     if (fd < 0)
         fail_run("create %s: %s", item->part, strerror(error));

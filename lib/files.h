@@ -11,6 +11,5 @@ bool file_open(struct item *item);
 bool file_write(struct item *item, const unsigned char *bytes, size_t n);
 bool file_close(struct item *item);
 void file_abandon(struct item *item);
-char *substitute(const char *template, const char *text);
 
 #endif

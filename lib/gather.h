@@ -228,7 +228,7 @@ pid_t child_pid(uint32_t k);
 int command_begin(pid_t child);
 void command_over(void);
 
-/* --- Messages (lib/report.c) */
+/* --- Messages (lib/say.c) */
 
 void say(const char *format, ...);
 

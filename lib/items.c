@@ -141,7 +141,7 @@ static void line_remove(struct line *line, struct taker *before) {
 
 /* Changes the state of an item: the only place where that is done.  Keeps the
  * counts and the queue, and serves those who wait for such a change. */
-static void change(struct item *item, enum item_state state) {
+void items_change(struct item *item, enum item_state state) {
     enum item_state old = item->state;
     assert(change_is_legal[old][state]);
     items.count[old]--;
@@ -155,23 +155,13 @@ static void change(struct item *item, enum item_state state) {
         items_dispatch();
 }
 
-/* Has an item wait for a client, from the beginning. */
-void items_queue(struct item *item) {
-    change(item, ITEM_QUEUED);
-}
-
-/* An item has run, and will not run again. */
-void items_end(struct item *item) {
-    change(item, ITEM_ENDED);
-}
-
 /* The last of an item, whose bytes are gone: it is freed. */
 void items_retire(struct item *item) {
     open_list_remove(item);
     memory_refund(sizeof(*item) + item->length);
     if (item->outcome == COMPLETE)
         run.result->complete++;
-    change(item, ITEM_RETIRED);
+    items_change(item, ITEM_RETIRED);
     free(item->text);
     free(item->reason);
     free(item->array);
@@ -223,7 +213,7 @@ static void hand(struct taker *taker, enum answer answer, struct item *item) {
     taker->answer = answer;
     taker->item = item;
     if (answer == HAS_ITEM)
-        change(item, ITEM_RUNNING);
+        items_change(item, ITEM_RUNNING);
     if (answer == READS_LIST)
         items.list_is_read = true;
     call(&taker->waiter);
@@ -271,42 +261,48 @@ static enum answer ask(struct taker *taker) {
     return taker->answer;
 }
 
-/* Takes an item from the list; the caller has been handed that.  Returns NULL
- * at its end, if it failed, or after an abort. */
-static struct item *read_list(void) {
-    struct item *item = NULL;
-    int got = -1;
-    if (!run_goes_on()) {
-        items.list_is_read = false;
-        return NULL;
-    }
-    item = calloc(1, sizeof(*item));
-    if (item != NULL) {
-        item->which = (uint32_t)run.result->given;
-        item->fd = -1;
-        item->outcome = UNSTARTED;
-        unlock();
-        got = run.callbacks->next(item);
-        lock();
-    }
-    if (got > 0 && run.phase != RUN_LEFT) {
+/* Takes note of what next() has said: of an item, or that there is none. */
+static void end_read(struct item *item, int got) {
+    items.list_is_read = false;
+    if (got > 0) {
         run.result->given++;
         items.count[ITEM_LISTED]++;
         open_list_add(item);
         memory_charge(sizeof(*item) + item->length);
+        return;
     }
-    items.list_is_read = false;
-    if (got > 0)
-        return item;
-    free(item);
     run.result->listed = true; /* nothing more comes from there */
-    if (item == NULL) {
-        fail_run("hold an item: %s", "no memory");
-    } else if (got < 0) {
-        run.result->failed = true;
+    if (got < 0) {
+        run.result->failed = true; /* as it has said */
         abort_run(0);
     }
     signals_wake(); /* the main thread may be waiting for this */
+}
+
+/* Takes an item from the list; the caller has been handed that.  Returns NULL
+ * at its end, if it failed, or after an abort. */
+static struct item *read_list(void) {
+    if (!run_goes_on()) {
+        items.list_is_read = false;
+        return NULL;
+    }
+    struct item *item = calloc(1, sizeof(*item));
+    if (item == NULL) {
+        items.list_is_read = false;
+        fail_run("hold an item: %s", strerror(ENOMEM));
+        return NULL;
+    }
+    item->which = (uint32_t)run.result->given;
+    item->fd = -1;
+    item->outcome = UNSTARTED;
+    unlock();
+    int got = run.callbacks->next(item);
+    lock();
+    if (run.phase != RUN_LEFT)
+        end_read(item, got);
+    if (got > 0)
+        return item;
+    free(item);
     return NULL;
 }
 
@@ -324,7 +320,7 @@ struct item *items_take(struct taker *taker) {
         items.reserved[taker->number] = NULL;
     }
     if (item != NULL) {
-        change(item, ITEM_RUNNING);
+        items_change(item, ITEM_RUNNING);
         return item;
     }
     while (ask(taker) == READS_LIST) {
@@ -334,10 +330,10 @@ struct item *items_take(struct taker *taker) {
         if (item == NULL) {
             items_dispatch(); /* others may learn that the list has ended */
         } else if (is_for(taker, item)) {
-            change(item, ITEM_RUNNING);
+            items_change(item, ITEM_RUNNING);
             return item;
         } else {
-            change(item, ITEM_QUEUED);
+            items_change(item, ITEM_QUEUED);
         }
     }
     return taker->answer == HAS_ITEM ? taker->item : NULL;
@@ -354,7 +350,7 @@ void items_reserve(void) {
         if (item == NULL)
             return;
         items.reserved[k] = item;
-        change(item, ITEM_RESERVED);
+        items_change(item, ITEM_RESERVED);
     }
 }
 
@@ -363,7 +359,7 @@ void items_child_died(uint32_t child) {
     struct item *item = items.reserved[child];
     items.reserved[child] = NULL;
     if (item != NULL)
-        change(item, ITEM_QUEUED);
+        items_change(item, ITEM_QUEUED);
 }
 
 /* A client has proved who it is. */
@@ -383,7 +379,7 @@ void items_client_left(bool last_look) {
     items.list_is_read = true;
     struct item *item = read_list();
     if (item != NULL && run_goes_on())
-        change(item, ITEM_QUEUED);
+        items_change(item, ITEM_QUEUED);
 }
 
 /* --- What others want to know */

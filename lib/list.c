@@ -133,7 +133,7 @@ int list_next(struct item *item) {
     if (reason == NULL) {
         item->text = malloc((size_t)length + 1);
         if (item->text == NULL)
-            reason = strerror(errno);
+            reason = "there is no memory for it";
     }
     if (reason != NULL) {
         say("fatal: unable to take item %lu: %s", (unsigned long)item->which,

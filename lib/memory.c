@@ -1,7 +1,7 @@
 /*
  * memory.c - the account and the pool; memory.h draws a block.  Whether an
  * item may take a block is not decided here but by the admission rule in
- * output.c.
+ * turn.c.
  */
 #include "memory.h"
 #include <assert.h>

@@ -109,7 +109,7 @@ bool output_received(struct item *item, size_t n) {
 size_t output_relay(struct item *item, int fd, size_t n) {
     if (!output.can_splice || n < RELAY_MIN || item != turn_item() ||
         item->unwritten > 0 || may_be_withdrawn(item) ||
-        output.role != ROLE_FREE)
+        output.role != ROLE_FREE || !run_goes_on())
         return 0;
     output.role = ROLE_WRITES;
     output.busy_item = item;
@@ -211,8 +211,8 @@ static void write_block(struct item *item) {
         fail_run("write standard output: %s", strerror(error));
 }
 
-/* Reports an item that has the turn, has ended, and is written. */
-static void report_item(struct item *item) {
+/* Reports an item that has the turn, has ended, and is written: its last. */
+static void retire(struct item *item) {
     output.role = ROLE_REPORTS;
     output.busy_item = item;
     unlock();
@@ -245,7 +245,7 @@ void output_advance(void) {
         if ((ended && item->blocks != NULL) || is_streamed(item))
             write_block(item);
         else if (ended)
-            report_item(item);
+            retire(item);
         else
             break;
         turn_dispatch();

@@ -1,15 +1,15 @@
 /*
  * report.c - what people read: how items failed, the ledger, the progress, the
  * closing line; and the exit status that goes with them.  It stands on say.c
- * and files.c's substitute().
+ * and text.c.
  *
  * Messages and exit statuses are an interface: the manual has them, and each
  * has a test.  report_failure() may be called by any thread, without a lock;
  * the rest by one thread at a time, which is what server() does.
  */
 #include "report.h"
-#include "files.h"
 #include "say.h"
+#include "text.h"
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -43,16 +43,6 @@ enum outcome outcome_of(enum ending_kind kind, uint32_t value) {
     if (kind == END_SIGNAL)
         return KILLED;
     return kind == END_TIMEOUT ? TIMED_OUT : FAILED;
-}
-
-/* A printable copy of n bytes; the caller frees it.  NULL if there are none,
- * or no memory. */
-char *printable_copy(const char *text, size_t n) {
-    size_t room = n + 4; /* what make_printable() may add */
-    char *copy = n > 0 ? malloc(room) : NULL;
-    if (copy != NULL)
-        make_printable(copy, room, text, n);
-    return copy;
 }
 
 /* Puts an item's number and, if it says more, its text into a label. */
@@ -131,6 +121,8 @@ struct text {
 };
 
 static void text_add(struct text *text, const char *bytes, size_t n) {
+    if (n == 0)
+        return;
     if (text->room - text->length < n) {
         size_t room = 2 * text->room + n;
         char *more = realloc(text->bytes, room);

@@ -8,7 +8,6 @@
 #include "gather.h"
 
 enum outcome outcome_of(enum ending_kind kind, uint32_t value);
-char *printable_copy(const char *text, size_t n);
 void report_failure(const struct item *item, bool again);
 
 bool ledger_open(const char *path, char *const *command);

@@ -1,5 +1,5 @@
 /*
- * say.h - messages, and text that a terminal may see.
+ * say.h - messages.
  */
 #ifndef SAY_H
 #define SAY_H
@@ -11,7 +11,5 @@ void say(const char *format, ...);
 void say_hurry(void);
 bool write_unless_hurried(int fd, const char *bytes, size_t n);
 bool terminal_has_escapes(void);
-size_t character_width(const char *text, size_t n);
-void make_printable(char *to, size_t n, const char *text, size_t length);
 
 #endif

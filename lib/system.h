@@ -113,6 +113,7 @@ static inline void system_no_delay(int fd) {
 #ifdef PLAIN
 #define system_vfork() fork()
 #else
+pid_t vfork(void); /* some hide it from programs that ask for POSIX */
 #define system_vfork() vfork()
 #endif
 

@@ -19,9 +19,9 @@
 #include "memory.h"
 #include <assert.h>
 
-#define STREAM_BLOCKS                                                         \
-    2 /* of an item that is written as it comes: one is                       \
-       * written while the other one is filled */
+/* How many blocks an item that is written as it comes may have beyond the
+ * limit: one is written while the other one is filled. */
+#define STREAM_BLOCKS 2
 
 static struct {
     struct item *first, *last; /* the queue, if it is not the list */
@@ -120,7 +120,10 @@ static void line_remove(struct claim *claim) {
 /* Hands a block to who stands in line for it, if that is admitted and there is
  * one. */
 static bool hand_block(struct claim *claim) {
-    if (claim == NULL || !admitted(claim->item))
+    if (claim == NULL)
+        return false;
+    assert(claim->item != NULL);
+    if (!admitted(claim->item))
         return false;
     claim->block = block_take();
     if (claim->block == NULL)
@@ -152,8 +155,8 @@ void turn_dispatch(void) {
 
 /* Is an item to fail for lack of memory, though the limit allows more?  Only
  * if it cannot wait: it has the turn, and nothing to write. */
-static bool is_starved(const struct claim *claim) {
-    return claim->item == turn_item() && claim->item->block_count == 0;
+static bool is_starved(const struct item *item) {
+    return item == turn_item() && item->block_count == 0;
 }
 
 /* Waits in line for a block, and adds it to the item.  Returns NULL after an
@@ -165,7 +168,7 @@ struct block *wait_for_block(struct claim *claim, struct item *item) {
     turn_dispatch();
     if (item->claim != NULL && turn_item() == NULL)
         turn_join(item); /* the system has no memory: its turn now */
-    if (item->claim != NULL && is_starved(claim))
+    if (item->claim != NULL && is_starved(item))
         fail_run("hold an item: %s", strerror(ENOMEM));
     if (!wait_for_call(&claim->waiter)) {
         line_remove(claim);
