@@ -1,7 +1,7 @@
 /*
  * memory.h - the account of the memory that items take in the parent, and the
- * pool of blocks that hold their bytes.  For turn.c, output.c and items.c, with the
- * lock held.
+ * pool of blocks that hold their bytes.  For turn.c, output.c and items.c,
+ * with the lock held.
  */
 #ifndef MEMORY_H
 #define MEMORY_H
