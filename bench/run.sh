@@ -31,14 +31,17 @@ trap 'exit 1' HUP INT TERM
 export dir SIZE bytes
 
 # What is measured, built afresh.
-flags='-std=c99 -D_POSIX_C_SOURCE=200112L -O2'
+flags='-std=c99 -D_POSIX_C_SOURCE=200112L -D_XOPEN_SOURCE=600 -O2'
 make -s CC="$CC" gather || exit 1
+mkdir "$dir/lib" || exit 1
 cp gather client.o server.o signals.o "$dir" || exit 1
+cp lib/*.o "$dir/lib" || exit 1
 # shellcheck disable=SC2086  # several words
 {
     $CC $flags -o "$dir/clock" bench/clock.c &&
         $CC $flags -o "$dir/bare" bench/bare.c -lpthread -lrt &&
-        $CC $flags -o "$dir/cursors" bench/cursors.c "$dir"/*.o -lpthread
+        $CC $flags -o "$dir/cursors" bench/cursors.c "$dir"/*.o \
+            "$dir"/lib/*.o -lpthread
 } || exit 1
 missing=
 mpi=no
