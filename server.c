@@ -26,6 +26,7 @@
 #define ACCEPTS_MAX 20     /* at a time, lest signals and children wait */
 #define TICK 0.1           /* seconds between looks at the progress */
 #define LATE (1.5 * GRACE) /* seconds: then what is still there is cut off */
+#define UNWINDING (GRACE / 5) /* seconds for threads to end after an abort */
 
 struct sockaddr_in sa;          /* where the server listens */
 struct hostent *ha;             /* the same, as the resolver gave it */
@@ -160,13 +161,21 @@ static void look_for_clients(void) {
     }
 }
 
+/* Brings the deadline of what is left after the end nearer. */
+static void hasten(double seconds) {
+    double by = now() + seconds;
+    if (deadline <= 0 || by < deadline)
+        deadline = by;
+}
+
 /* After the end: hangs up on those who need not be waited for, and cuts off
  * whatever is still there when its time is over. */
 static void end_stragglers(void) {
     if (!has_ended())
         return;
-    if (deadline <= 0)
-        deadline = now() + LATE;
+    hasten(LATE);
+    if (!run_goes_on() && children == 0 && !is_late)
+        hasten(UNWINDING);
     bool late = now() >= deadline;
     bool only_strangers = children == 0 && (late || run.config->token == NULL);
     if (!run_goes_on() || only_strangers)
@@ -174,19 +183,8 @@ static void end_stragglers(void) {
     if (late && !is_late) {
         is_late = true;
         child_kill(0);
-        deadline = now() + GRACE / 4; /* for the system to end them */
+        deadline = now() + (children > 0 ? UNWINDING : 0);
     }
-}
-
-/* Have so many connections come without a proof that no more may? */
-static bool has_many_strangers(void) {
-    return conn_count_unknown() >= run.config->jobs + STRANGERS_MAX;
-}
-
-/* Makes room for others, if need be. */
-static void limit_strangers(void) {
-    if (has_many_strangers())
-        conn_hang_up_oldest_unknown();
 }
 
 /* May one more connection be accepted?  Not before children that were too many
@@ -195,8 +193,7 @@ static bool may_accept(void) {
     int limit = run.config->connections_max;
     if (limit <= 0)
         limit = run.config->jobs + 100;
-    if (conn_count() >= limit || children > run.config->jobs ||
-        has_many_strangers())
+    if (conn_count() >= limit || children > run.config->jobs)
         return false;
     return !has_ended() || children > 0;
 }
@@ -315,7 +312,7 @@ int server(const struct config *config, const struct callbacks *callbacks,
                 refuse(conn, error);
             }
         }
-        limit_strangers();
+        conn_limit_unknown(config->jobs + STRANGERS_MAX);
         look_for_clients();
         end_stragglers();
     }

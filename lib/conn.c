@@ -96,14 +96,17 @@ void conn_hang_up_all(void) {
         shutdown(conn->fd, SHUT_RDWR); /* fails if it is over already */
 }
 
-/* Makes room for others: the one that has been there longest, without a word
- * of proof, goes. */
-void conn_hang_up_oldest_unknown(void) {
-    struct conn *conn = conns.first;
-    while (conn != NULL && conn->peer != PEER_UNKNOWN)
-        conn = conn->next;
-    if (conn != NULL)
-        shutdown(conn->fd, SHUT_RDWR);
+/* Sees to it that no more than `max` connections are without a proof: those
+ * that have been so for longest go. */
+void conn_limit_unknown(int max) {
+    int too_many = conns.unknown - max;
+    for (struct conn *conn = conns.first; conn != NULL && too_many > 0;
+         conn = conn->next) {
+        if (conn->peer != PEER_UNKNOWN)
+            continue;
+        shutdown(conn->fd, SHUT_RDWR); /* its thread will end */
+        too_many--;
+    }
 }
 
 /* --- The proofs */

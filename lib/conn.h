@@ -32,7 +32,7 @@ void conn_free(struct conn *conn);
 int conn_count(void);
 int conn_count_unknown(void);
 void conn_hang_up_all(void);
-void conn_hang_up_oldest_unknown(void);
+void conn_limit_unknown(int max);
 bool conn_authenticate(struct conn *conn);
 
 #endif
