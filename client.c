@@ -40,20 +40,20 @@ static short wait_for_server(int fd, short events, double deadline) {
         {.fd = signals_fd(), .events = POLLIN},
     };
     for (;;) {
-        int n = poll(poll_fds, 2, poll_timeout(deadline));
+        int n = poll_until(poll_fds, 2, deadline);
         if (n == 0)
             errno = ETIMEDOUT;
-        if (n == 0 || (n < 0 && errno != EINTR))
+        if (n <= 0)
             return 0;
         if (is_signalled()) {
             errno = EINTR;
             return 0;
         }
-        if (n > 0 && (events & POLLOUT) && (poll_fds[0].revents & POLLIN)) {
+        if ((events & POLLOUT) && (poll_fds[0].revents & POLLIN)) {
             errno = ECONNRESET;
             return 0;
         }
-        if (n > 0 && poll_fds[0].revents != 0)
+        if (poll_fds[0].revents != 0)
             return poll_fds[0].revents;
     }
 }
@@ -104,6 +104,8 @@ static enum client_end dial(bool is_child) {
     }
     if (is_signalled())
         return CLIENT_SIGNALLED;
+    if (is_child && child_is_orphan())
+        return CLIENT_LOST; /* nobody is left who could do anything */
     say("fatal: unable to connect to %s port %d: %s", hname, (int)cport,
         strerror(error));
     return CLIENT_UNCONNECTED;

@@ -149,14 +149,24 @@ static inline int poll_timeout(double deadline) {
     return left > 1e6 ? 1000000000 : (int)(left * 1000) + 1;
 }
 
+/* poll() until the deadline.  It goes on after a signal, which the self-pipe
+ * tells, and when the system is short of memory for a moment. */
+static inline int poll_until(
+    struct pollfd *poll_fds, nfds_t count, double deadline) {
+    for (;;) {
+        int n = poll(poll_fds, count, poll_timeout(deadline));
+        if (n >= 0 || (errno != EINTR && errno != EAGAIN && errno != ENOMEM))
+            return n;
+        if (errno != EINTR)
+            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+}
+
 /* Waits until one of `events` has come for fd, or the deadline.  Returns the
  * events that came, or 0 with errno set: ETIMEDOUT, or what poll() said. */
 static inline short wait_ready(int fd, short events, double deadline) {
     struct pollfd poll_fd = {.fd = fd, .events = events};
-    int n;
-    do {
-        n = poll(&poll_fd, 1, poll_timeout(deadline));
-    } while (n < 0 && errno == EINTR);
+    int n = poll_until(&poll_fd, 1, deadline);
     if (n == 0)
         errno = ETIMEDOUT;
     if (n <= 0)
@@ -179,6 +189,10 @@ static inline size_t readn_waiting(
     int fd, void *buffer, size_t n, waiting *wait, double deadline) {
     size_t done = 0;
     while (done < n) {
+        if (deadline > 0 && now() >= deadline && done > 0) {
+            errno = ETIMEDOUT; /* though there may be more all the time */
+            break;
+        }
         if (deadline > 0 && wait(fd, POLLIN, deadline) == 0)
             break;
         ssize_t got = read(fd, (char *)buffer + done, n - done);

@@ -151,6 +151,8 @@ static void handle_dead_child(int k, int status) {
  * others may come from elsewhere; or else the run is over. */
 static void look_for_clients(void) {
     int known = conn_count() - conn_count_unknown();
+    if (children == 0 && run.config->list_speed != LIST_SLOW)
+        items_look_ahead(); /* perhaps there is nothing left to do */
     if (has_ended() || children > 0 || !items_want_client())
         return;
     if (run.config->token == NULL && !items_any_running()) {
@@ -217,7 +219,7 @@ static void wait_for_events(void) {
         {.fd = signals_fd(), .events = POLLIN},
         {.fd = may_accept() ? s : -1, .events = POLLIN},
     };
-    if (run.callbacks->tick != NULL || run.result->signal != 0)
+    if (run.callbacks->tick != NULL || run.result->signal != 0 || is_late)
         until = now() + TICK;
     unlock();
     poll(poll_fds, 2, poll_timeout(until)); /* whatever it says, we look */
@@ -244,6 +246,15 @@ static int begin(const struct config *config,
     return error;
 }
 
+/* A run cannot begin: the children have nothing to do. */
+static int unable_to_begin(int error) {
+    say("fatal: unable to serve: %s", strerror(error));
+    child_kill(0);
+    run.result->failed = true;
+    run.result->aborted = true;
+    return -1;
+}
+
 /* Ends a run.  From now on only the main thread calls a callback or touches an
  * item.  Gives up the lock.  Returns what server() does. */
 static int end(pthread_attr_t *attributes) {
@@ -263,12 +274,6 @@ static void tell_connected(void) {
             "connected; threads: %d, children: %d", conn_count(), children);
 }
 
-/* There is no thread for a connection. */
-static void refuse(struct conn *conn, int error) {
-    conn_free(conn);
-    say_unlocked("warning: unable to serve a client: %s", strerror(error));
-}
-
 static void *xserve(void *arg);
 
 /* Serves the children that were forked, and clients from elsewhere, until all
@@ -282,10 +287,8 @@ int server(const struct config *config, const struct callbacks *callbacks,
     sigset_t blocked, old;
     int k, status;
     int error = begin(config, callbacks, result, &attributes);
-    if (error != 0) {
-        say("fatal: unable to serve: %s", strerror(error));
-        return -1;
-    }
+    if (error != 0)
+        return unable_to_begin(error);
     sigfillset(&blocked);         /* signals are for this thread, but for */
     sigdelset(&blocked, SIGTTIN); /* TTIN, which may stop who reads the list */
     lock();
@@ -309,7 +312,7 @@ int server(const struct config *config, const struct callbacks *callbacks,
                 pthread_detach(thread); /* it exists, and is not detached */
                 tell_connected();
             } else {
-                refuse(conn, error);
+                conn_refuse(conn, error);
             }
         }
         conn_limit_unknown(config->jobs + STRANGERS_MAX);
@@ -333,7 +336,9 @@ static void *xserve(void *arg) {
         }
         if (item == NULL && run_goes_on())
             exchange_goodbye(conn);
-        items_client_left(conn->peer == PEER_ELSEWHERE);
+        items_client_left();
+        if (run.config->token != NULL)
+            items_look_ahead();
     }
     conn_free(conn);
     signals_wake(); /* the main thread may have waited for this */

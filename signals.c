@@ -49,7 +49,7 @@ static volatile sig_atomic_t child_changed = 1; /* since child_reap() looked */
 static volatile sig_atomic_t gave_up;           /* SIGUSR1 has come */
 static int self_pipe[2];
 static int parent_pipe = -1; /* in a child: writes into the parent's pipe */
-static pid_t parent;         /* in a child: the parent */
+static pid_t parent;         /* who forks the children */
 static int number;           /* in a child: which one it is */
 static struct kid *kids;     /* by number */
 static int kid_count;
@@ -201,7 +201,6 @@ void signals_die(int sig) {
 static void become_child(void) {
     number = kid_count;
     parent_pipe = self_pipe[1];
-    parent = getppid();
     setpgid(0, 0); /* what a terminal signals reaches the parent alone */
     close(self_pipe[0]);
     for (const int *sig = ending_signals; *sig != 0; sig++)
@@ -220,6 +219,7 @@ int child_fork(void) {
     if (more == NULL)
         return -1;
     kids = more;
+    parent = getpid(); /* the child could only ask who it is left to */
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &old);
     pid_t pid = fork();
@@ -234,10 +234,15 @@ int child_fork(void) {
     return (int)pid;
 }
 
+/* In a child: has its parent died? */
+bool child_is_orphan(void) {
+    return getppid() != parent;
+}
+
 /* In a child that cannot do its work, as it has said: tells the parent, if
  * that is still there, and ends. */
 void child_give_up(void) {
-    if (getppid() == parent)
+    if (!child_is_orphan())
         kill(parent, SIGUSR1);
     _exit(2);
 }

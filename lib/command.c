@@ -323,8 +323,7 @@ static enum verdict sleep_until_news(
         {.fd = c, .events = POLLIN},
         {.fd = signals_fd(), .events = POLLIN},
     };
-    if (poll(poll_fds, 3, poll_timeout(deadline)) < 0)
-        return GO_ON; /* a signal: its handler has written to signals_fd() */
+    poll_until(poll_fds, 3, deadline);
     if (poll_fds[1].revents != 0)
         return LOST; /* it had nothing to say */
     return signals_next() != 0 ? LOST : GO_ON;
@@ -362,8 +361,10 @@ static enum verdict step(struct process *process) {
         double quiet_until = process->quiet_since + GRACE;
         if (process->out < 0 || now() >= quiet_until)
             return ENDED;
-        if (deadline <= 0 || quiet_until < deadline)
+        if (deadline <= 0 || quiet_until < deadline + GRACE)
             deadline = quiet_until;
+        else
+            deadline += GRACE; /* see is_late() */
     }
     return sleep_until_news(process, deadline);
 }
@@ -436,7 +437,9 @@ int command_run(
     if (process.state != PROCESS_GONE)
         command_over();
     describe_end(ending, &process);
-    if (verdict == LATE)
+    if (verdict == LATE) {
         ending->kind = END_TIMEOUT;
+        ending->value = 0;
+    }
     return verdict == LOST ? -1 : 0;
 }

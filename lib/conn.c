@@ -82,6 +82,12 @@ void conn_free(struct conn *conn) {
     free(conn);
 }
 
+/* There is no thread for a connection. */
+void conn_refuse(struct conn *conn, int error) {
+    conn_free(conn);
+    say_unlocked("warning: unable to serve a client: %s", strerror(error));
+}
+
 int conn_count(void) {
     return conns.count;
 }

@@ -29,6 +29,7 @@ struct conn {
 
 struct conn *conn_new(int fd);
 void conn_free(struct conn *conn);
+void conn_refuse(struct conn *conn, int error);
 int conn_count(void);
 int conn_count_unknown(void);
 void conn_hang_up_all(void);

@@ -31,6 +31,8 @@ static bool receive_data(struct conn *conn, struct item *item, size_t n) {
         if (conn->peer == PEER_CHILD)
             got = output_relay(item, conn->fd, n);
         if (got == 0) {
+            if (!run_goes_on())
+                return false;
             size_t room = n;
             unsigned char *to = output_room(&conn->claim, item, &room);
             if (to == NULL)
@@ -106,6 +108,7 @@ static bool is_gone(const struct conn *conn) {
 /* A run of an item begins: what was left of the last one is forgotten. */
 static void begin_run(struct conn *conn, struct item *item) {
     bool is_child = conn->peer == PEER_CHILD;
+    items_change(item, ITEM_RUNNING);
     item->tries++;
     item->outcome = INCOMPLETE;
     item->pid = is_child ? child_pid(conn->taker.number) : 0;
@@ -126,10 +129,10 @@ static void report_unlocked(const struct item *item, bool again) {
 /* Has an item that has failed run again, by whoever is free; the output learns
  * nothing of this run. */
 static void run_again(struct item *item) {
+    output_withdraw(item); /* first, lest somebody writes it meanwhile */
     report_unlocked(item, true);
     if (run.phase == RUN_LEFT)
         return;
-    output_withdraw(item);
     items_change(item, ITEM_QUEUED);
     output_advance();
 }
@@ -182,7 +185,7 @@ static bool finish_run(struct conn *conn, struct item *item, bool answered) {
     return answered;
 }
 
-/* Has the client run an item, which is RUNNING.  Returns true if it may have
+/* Has the client run an item, which is HANDED.  Returns true if it may have
  * another one. */
 bool exchange_item(struct conn *conn, struct item *item) {
     if (is_gone(conn)) { /* it has not got it, so this is no try */

@@ -64,7 +64,8 @@ enum item_state {
     ITEM_LISTED,   /* it has just come from the list */
     ITEM_RESERVED, /* child `which`, which has not asked yet, is to run it */
     ITEM_QUEUED,   /* it waits for any client, or for one that wants it */
-    ITEM_RUNNING,  /* a client has it */
+    ITEM_HANDED,   /* it was handed to a client's thread, but not sent yet */
+    ITEM_RUNNING,  /* the client has it */
     ITEM_ENDED,    /* its end has arrived, or its client is gone for good */
     ITEM_RETIRED,  /* all that it leaves behind is where it belongs */
     ITEM_STATES
@@ -221,6 +222,7 @@ void signals_default(void);
 void signals_die(int sig);
 int child_fork(void);
 bool child_gave_up(void);
+bool child_is_orphan(void);
 void child_give_up(void);
 int child_reap(int *status);
 void child_kill(int from);

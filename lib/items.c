@@ -1,15 +1,18 @@
 /*
  * items.c - every item from the list to its last word: its states, who runs
- * what, and retries.  No bytes are moved here.  It stands on monitor.c and
- * memory.c.
+ * what, and retries.  No bytes are moved here.  It stands on monitor.c,
+ * memory.c and itemlist.c.
  *
- *             +--> RESERVED -- child asks --+
- *             |        | child died         v
- *     LISTED -+        v                 RUNNING -- end --> ENDED --> RETIRED
- *             +-----> QUEUED -- taken ----> ^ |
- *             |          ^                  | |
- *             |          +-- may run again -|-+
- *             +--- taken by who read it ----+
+ *     state     may become
+ *     --------  ------------------------------------------------------------
+ *     LISTED    RESERVED: for a child that has not asked yet;
+ *               QUEUED: who has read it wants another one;
+ *               HANDED: who has read it takes it
+ *     RESERVED  HANDED: its child asks;  QUEUED: its child has died
+ *     QUEUED    HANDED: to whoever stands first in line
+ *     HANDED    RUNNING: it is sent;  QUEUED: its client was gone
+ *     RUNNING   ENDED;  QUEUED: it has failed, but may run again
+ *     ENDED     RETIRED: all of it is written, and it was reported
  *
  * Whoever wants an item stands in a line, first come, first served, and is
  * handed one; or the list, to read the next item from it; or the word that
@@ -17,15 +20,17 @@
  * their own, so that they keep nobody.
  */
 #include "items.h"
+#include "itemlist.h"
 #include "memory.h"
 #include <assert.h>
 #include <stdlib.h>
 
 static const bool change_is_legal[ITEM_STATES][ITEM_STATES] = {
     [ITEM_LISTED] =
-        {[ITEM_RESERVED] = true, [ITEM_QUEUED] = true, [ITEM_RUNNING] = true},
-    [ITEM_RESERVED] = {[ITEM_QUEUED] = true, [ITEM_RUNNING] = true},
-    [ITEM_QUEUED] = {[ITEM_RUNNING] = true},
+        {[ITEM_RESERVED] = true, [ITEM_QUEUED] = true, [ITEM_HANDED] = true},
+    [ITEM_RESERVED] = {[ITEM_QUEUED] = true, [ITEM_HANDED] = true},
+    [ITEM_QUEUED] = {[ITEM_HANDED] = true},
+    [ITEM_HANDED] = {[ITEM_QUEUED] = true, [ITEM_RUNNING] = true},
     [ITEM_RUNNING] = {[ITEM_QUEUED] = true, [ITEM_ENDED] = true},
     [ITEM_ENDED] = {[ITEM_RETIRED] = true},
 };
@@ -35,8 +40,8 @@ struct line {
 };
 
 static struct {
-    struct item *first, *last; /* all that are open: not RETIRED, in order */
-    struct item *queue_first, *queue_last; /* the QUEUED ones, in order */
+    struct item_list open;  /* all that are not RETIRED, in order */
+    struct item_list queue; /* those that are QUEUED, in order */
     struct item **reserved; /* by child; NULL if there is none for it */
     uint64_t count[ITEM_STATES];
     uint64_t clients;       /* that have proved who they are, and are there */
@@ -45,10 +50,12 @@ static struct {
     struct line particular; /* takers that want one and no other */
 } items;
 
+/* How many items are open. */
 static uint64_t open_count(void) {
-    return items.count[ITEM_LISTED] + items.count[ITEM_RESERVED] +
-        items.count[ITEM_QUEUED] + items.count[ITEM_RUNNING] +
-        items.count[ITEM_ENDED];
+    uint64_t count = 0;
+    for (int state = 0; state < ITEM_RETIRED; state++)
+        count += items.count[state];
+    return count;
 }
 
 /* Makes room for what is reserved.  Returns 0, or -1 with errno set. */
@@ -59,62 +66,6 @@ int items_init(void) {
 }
 
 /* --- Lists */
-
-static void open_list_add(struct item *item) {
-    item->previous = items.last;
-    item->next = NULL;
-    if (items.last != NULL)
-        items.last->next = item;
-    else
-        items.first = item;
-    items.last = item;
-}
-
-static void open_list_remove(struct item *item) {
-    if (item->previous != NULL)
-        item->previous->next = item->next;
-    else
-        items.first = item->next;
-    if (item->next != NULL)
-        item->next->previous = item->previous;
-    else
-        items.last = item->previous;
-}
-
-/* The queue is in the order of the list: what is needed first runs first. */
-static void queue_add(struct item *item) {
-    struct item *before = items.queue_last;
-    while (before != NULL && before->which > item->which)
-        before = before->queue_previous;
-    item->queue_previous = before;
-    item->queue_next = before != NULL ? before->queue_next : items.queue_first;
-    if (before != NULL)
-        before->queue_next = item;
-    else
-        items.queue_first = item;
-    if (item->queue_next != NULL)
-        item->queue_next->queue_previous = item;
-    else
-        items.queue_last = item;
-}
-
-static void queue_remove(struct item *item) {
-    if (item->queue_previous != NULL)
-        item->queue_previous->queue_next = item->queue_next;
-    else
-        items.queue_first = item->queue_next;
-    if (item->queue_next != NULL)
-        item->queue_next->queue_previous = item->queue_previous;
-    else
-        items.queue_last = item->queue_previous;
-}
-
-static struct item *find_queued(uint32_t number) {
-    struct item *item = items.queue_first;
-    while (item != NULL && item->which != number)
-        item = item->queue_next;
-    return item;
-}
 
 static void line_add(struct line *line, struct taker *taker) {
     taker->next = NULL;
@@ -148,16 +99,17 @@ void items_change(struct item *item, enum item_state state) {
     items.count[state]++;
     item->state = state;
     if (state == ITEM_QUEUED)
-        queue_add(item);
+        queue_add(&items.queue, item);
     if (old == ITEM_QUEUED)
-        queue_remove(item); /* by items_dispatch(), which looks again */
+        queue_remove(
+            &items.queue, item); /* by items_dispatch(), which looks again */
     else
         items_dispatch();
 }
 
 /* The last of an item, whose bytes are gone: it is freed. */
 void items_retire(struct item *item) {
-    open_list_remove(item);
+    open_list_remove(&items.open, item);
     memory_refund(sizeof(*item) + item->length);
     if (item->outcome == COMPLETE)
         run.result->complete++;
@@ -183,13 +135,14 @@ static bool may_read_list(void) {
 
 /* Will no item wait for a client any more? */
 static bool nothing_will_come(void) {
-    bool may_return = run.config->retries > 0 && items.count[ITEM_RUNNING] > 0;
-    return run.result->listed && items.queue_first == NULL &&
-        items.count[ITEM_RESERVED] == 0 && !may_return;
+    bool may_fail = run.config->retries > 0 && items.count[ITEM_RUNNING] > 0;
+    return run.result->listed && items.queue.first == NULL &&
+        items.count[ITEM_RESERVED] == 0 && items.count[ITEM_HANDED] == 0 &&
+        !may_fail;
 }
 
 static enum answer answer_any(struct item **item) {
-    *item = items.queue_first;
+    *item = items.queue.first;
     if (*item != NULL)
         return HAS_ITEM;
     if (nothing_will_come())
@@ -200,7 +153,7 @@ static enum answer answer_any(struct item **item) {
 /* The same for a client that wants one item only.  It may read the list up to
  * there even if memory is short, as it may take nothing else. */
 static enum answer answer_particular(uint32_t number, struct item **item) {
-    *item = find_queued(number);
+    *item = queue_find(&items.queue, number);
     if (*item != NULL)
         return HAS_ITEM;
     if (number < run.result->given || run.result->listed)
@@ -213,7 +166,7 @@ static void hand(struct taker *taker, enum answer answer, struct item *item) {
     taker->answer = answer;
     taker->item = item;
     if (answer == HAS_ITEM)
-        items_change(item, ITEM_RUNNING);
+        items_change(item, ITEM_HANDED);
     if (answer == READS_LIST)
         items.list_is_read = true;
     call(&taker->waiter);
@@ -266,12 +219,14 @@ static void end_read(struct item *item, int got) {
     items.list_is_read = false;
     if (got > 0) {
         run.result->given++;
+        if (run.config->list_speed == LIST_KNOWN)
+            run.result->listed = run.result->given == run.config->list_length;
         items.count[ITEM_LISTED]++;
-        open_list_add(item);
+        open_list_add(&items.open, item);
         memory_charge(sizeof(*item) + item->length);
         return;
     }
-    run.result->listed = true; /* nothing more comes from there */
+    run.result->listed = got == 0;
     if (got < 0) {
         run.result->failed = true; /* as it has said */
         abort_run(0);
@@ -311,7 +266,7 @@ static bool is_for(const struct taker *taker, const struct item *item) {
     return taker->kind != CLIENT_WANTS_ONE || taker->number == item->which;
 }
 
-/* Gives a client its next item, which is RUNNING then.  Returns NULL if there
+/* Gives a client its next item, which is HANDED then.  Returns NULL if there
  * is none for it, or the run was aborted. */
 struct item *items_take(struct taker *taker) {
     struct item *item = NULL;
@@ -320,7 +275,7 @@ struct item *items_take(struct taker *taker) {
         items.reserved[taker->number] = NULL;
     }
     if (item != NULL) {
-        items_change(item, ITEM_RUNNING);
+        items_change(item, ITEM_HANDED);
         return item;
     }
     while (ask(taker) == READS_LIST) {
@@ -330,13 +285,15 @@ struct item *items_take(struct taker *taker) {
         if (item == NULL) {
             items_dispatch(); /* others may learn that the list has ended */
         } else if (is_for(taker, item)) {
-            items_change(item, ITEM_RUNNING);
+            items_change(item, ITEM_HANDED);
             return item;
         } else {
             items_change(item, ITEM_QUEUED);
         }
     }
-    return taker->answer == HAS_ITEM ? taker->item : NULL;
+    if (!run_goes_on() || taker->answer != HAS_ITEM)
+        return NULL;
+    return taker->item;
 }
 
 /* Child k is to begin with item k, as in the article: takes so many from the
@@ -368,18 +325,23 @@ void items_client_came(void) {
     items_dispatch();
 }
 
-/* A client is gone.  With last_look it looks whether there is more in the
- * list, if there is nothing else to do: perhaps nobody else will ever come to
- * find that the list is at its end. */
-void items_client_left(bool last_look) {
+/* A client is gone. */
+void items_client_left(void) {
     items.clients--;
-    if (!last_look || !run_goes_on() || run.result->listed ||
-        items.list_is_read || open_count() > 0)
+}
+
+/* Looks whether there is more in the list, if there is nothing else to do:
+ * perhaps no client will ever come to find that the list is at its end. */
+void items_look_ahead(void) {
+    if (!run_goes_on() || run.result->listed || items.list_is_read ||
+        open_count() > 0)
         return;
     items.list_is_read = true;
     struct item *item = read_list();
     if (item != NULL && run_goes_on())
         items_change(item, ITEM_QUEUED);
+    else
+        items_dispatch(); /* others may learn that the list has ended */
 }
 
 /* --- What others want to know */
@@ -391,12 +353,13 @@ bool items_finished(void) {
 
 /* Is there something to do that needs a client? */
 bool items_want_client(void) {
-    return !run.result->listed || items.queue_first != NULL ||
+    return !run.result->listed || items.queue.first != NULL ||
         items.count[ITEM_RESERVED] > 0;
 }
 
+/* Is there an item that a client has, or will be sent? */
 bool items_any_running(void) {
-    return items.count[ITEM_RUNNING] > 0;
+    return items.count[ITEM_HANDED] > 0 || items.count[ITEM_RUNNING] > 0;
 }
 
 /* Is there a client that waits for any item? */
@@ -411,7 +374,7 @@ bool items_list_is_read(void) {
 
 /* The first of all that are open; the others follow by `next`. */
 struct item *items_first(void) {
-    return items.first;
+    return items.open.first;
 }
 
 #ifdef CHECK
@@ -419,23 +382,23 @@ struct item *items_first(void) {
 void items_check(void) {
     uint64_t count[ITEM_STATES] = {0}, queued = 0;
     const struct item *last = NULL;
-    for (struct item *item = items.first; item; item = item->next) {
+    for (struct item *item = items.open.first; item; item = item->next) {
         assert(item->previous == last);
         assert(last == NULL || last->which < item->which);
         count[item->state]++;
         last = item;
     }
-    assert(items.last == last);
+    assert(items.open.last == last);
     for (int state = 0; state < ITEM_RETIRED; state++)
         assert(count[state] == items.count[state]);
     last = NULL;
-    for (struct item *item = items.queue_first; item;
+    for (struct item *item = items.queue.first; item;
          item = item->queue_next) {
         assert(item->state == ITEM_QUEUED && item->queue_previous == last);
         last = item;
         queued++;
     }
-    assert(items.queue_last == last && queued == items.count[ITEM_QUEUED]);
+    assert(items.queue.last == last && queued == items.count[ITEM_QUEUED]);
     if (run_goes_on()) { /* nobody stands in line for what is there */
         struct item *item;
         assert(items.any.first == NULL || answer_any(&item) == NO_ANSWER);

@@ -11,7 +11,7 @@
 /* What a client that asks for an item is told. */
 enum answer {
     NO_ANSWER,  /* nothing yet: it waits */
-    HAS_ITEM,   /* an item is its own, and RUNNING */
+    HAS_ITEM,   /* an item is its own, and HANDED */
     READS_LIST, /* it is the one that reads the list */
     HAS_NOTHING /* there is no item for it, and there will be none */
 };
@@ -29,7 +29,8 @@ struct taker {
 int items_init(void);
 void items_reserve(void);
 void items_client_came(void);
-void items_client_left(bool last_look);
+void items_client_left(void);
+void items_look_ahead(void);
 struct item *items_take(struct taker *taker);
 void items_change(struct item *item, enum item_state state);
 void items_retire(struct item *item);

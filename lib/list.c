@@ -21,7 +21,8 @@ static struct {
     enum list_speed speed;
     uint64_t length; /* of numbers and words */
     char **words;
-    int separator; /* behind each line */
+    int separator;   /* behind each line */
+    bool has_failed; /* nothing more can be had of it */
     char line[TEXT_MAX + 1];
 } list;
 
@@ -125,7 +126,10 @@ static long find_text(
 /* The next item, as server() wants it: see struct callbacks. */
 int list_next(struct item *item) {
     const char *text = NULL, *reason = NULL;
+    if (list.has_failed)
+        return 0;
     long length = find_text(item->which, &text, &reason);
+    list.has_failed = reason != NULL;
     if (length >= 0 && reason == NULL && item->which >= NONE)
         reason = "there are too many";
     if (length < 0 && reason == NULL)

@@ -93,6 +93,8 @@ void call(struct waiter *waiter) {
 /* Ends the run early, because of a signal or, if that is 0, of something that
  * was said.  The main thread, which this wakes, hangs up on all clients. */
 void abort_run(int signal) {
+    if (run.phase == RUN_LEFT)
+        return; /* the result is the caller's of server() again */
     if (run.result->signal == 0)
         run.result->signal = signal;
     if (!run_goes_on())
@@ -111,6 +113,8 @@ void fail_run(const char *format, ...) {
     char text[512];
     va_list arguments;
     bool first = run_goes_on();
+    if (run.phase == RUN_LEFT)
+        return;
     run.result->failed = true;
     abort_run(0);
     if (!first)

@@ -148,8 +148,8 @@ void output_withdraw(struct item *item) {
     }
     free(item->array);
     item->array = NULL;
-    if (item->state == ITEM_RUNNING)
-        turn_leave(item);
+    if (item->state == ITEM_RUNNING && !item->written)
+        turn_leave(item); /* what was begun is finished before others */
     turn_end_exemption(item);
     turn_dispatch();
 }

@@ -117,16 +117,23 @@ static void line_remove(struct claim *claim) {
     claim->item->claim = NULL;
 }
 
+/* Is somebody about to write what an item has, and to give its memory back? */
+static bool will_be_written(const struct item *item) {
+    return item->unwritten > 0 && !may_be_withdrawn(item);
+}
+
 /* Hands a block to who stands in line for it, if that is admitted and there is
- * one. */
+ * one.  If the system has no memory, the item with the turn cannot wait for
+ * others, as they wait for it: it is handed none. */
 static bool hand_block(struct claim *claim) {
     if (claim == NULL)
         return false;
-    assert(claim->item != NULL);
-    if (!admitted(claim->item))
+    struct item *item = claim->item;
+    assert(item != NULL);
+    if (!admitted(item))
         return false;
     claim->block = block_take();
-    if (claim->block == NULL)
+    if (claim->block == NULL && (item != turn_item() || will_be_written(item)))
         return false;
     line_remove(claim);
     call(&claim->waiter);
@@ -134,14 +141,10 @@ static bool hand_block(struct claim *claim) {
 }
 
 /* Serves the line for memory: the item with the turn and the exempt one first,
- * wherever they stand; then who came first. */
+ * wherever they stand; then who came first.  If nobody has the turn, and there
+ * is no memory for who came first, the turn is its own. */
 void turn_dispatch(void) {
     struct item *item = turn_item();
-    if (item == NULL && turn.line_first != NULL &&
-        !memory_has_room(BLOCK_SIZE)) {
-        item = turn.line_first->item; /* memory is used up: its turn now */
-        turn_join(item);
-    }
     if (item != NULL)
         hand_block(item->claim);
     if (turn.exempt == NULL && turn_lacks_client() && turn.line_first != NULL)
@@ -150,28 +153,26 @@ void turn_dispatch(void) {
         hand_block(turn.exempt->claim);
     while (hand_block(turn.line_first))
         continue;
+    if (turn.line_first != NULL && turn_item() == NULL) {
+        turn_join(turn.line_first->item);
+        hand_block(turn.line_first);
+    }
     items_dispatch(); /* the list may be read on, if memory was short */
 }
 
-/* Is an item to fail for lack of memory, though the limit allows more?  Only
- * if it cannot wait: it has the turn, and nothing to write. */
-static bool is_starved(const struct item *item) {
-    return item == turn_item() && item->block_count == 0;
-}
-
 /* Waits in line for a block, and adds it to the item.  Returns NULL after an
- * abort. */
+ * abort, which it causes itself if there is no memory. */
 struct block *wait_for_block(struct claim *claim, struct item *item) {
     claim->item = item;
     claim->block = NULL;
     line_add(claim);
     turn_dispatch();
-    if (item->claim != NULL && turn_item() == NULL)
-        turn_join(item); /* the system has no memory: its turn now */
-    if (item->claim != NULL && is_starved(item))
-        fail_run("hold an item: %s", strerror(ENOMEM));
     if (!wait_for_call(&claim->waiter)) {
         line_remove(claim);
+        return NULL;
+    }
+    if (claim->block == NULL) {
+        fail_run("hold an item: %s", strerror(ENOMEM));
         return NULL;
     }
     if (item->last != NULL)

@@ -12,7 +12,7 @@
 struct claim {
     struct waiter waiter;
     struct item *item;
-    struct block *block;           /* what was handed to it */
+    struct block *block; /* what was handed to it; NULL: there is none */
     struct claim *previous, *next; /* in the line for memory */
 };
 

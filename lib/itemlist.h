@@ -1,0 +1,19 @@
+/*
+ * itemlist.h - the two lists that an item may be in.
+ */
+#ifndef ITEMLIST_H
+#define ITEMLIST_H
+
+#include "gather.h"
+
+struct item_list {
+    struct item *first, *last;
+};
+
+void open_list_add(struct item_list *list, struct item *item);
+void open_list_remove(struct item_list *list, struct item *item);
+void queue_add(struct item_list *list, struct item *item);
+void queue_remove(struct item_list *list, struct item *item);
+struct item *queue_find(const struct item_list *list, uint32_t number);
+
+#endif
