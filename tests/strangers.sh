@@ -2,16 +2,16 @@
 #
 # strangers.sh - attacks on a run by somebody who speaks the wire: stranger.c.
 #
-#     tests/strangers.sh                all attacks; about a minute
+#     tests/strangers.sh                all attacks; about two minutes
 #     tests/strangers.sh silent         those whose names match: a pattern of
 #                                       the shell, found anywhere in the name
 #     GATHER=/path/to/gather tests/strangers.sh     tests another binary
 #     CC=clang tests/strangers.sh                   another compiler (cc)
 #     DEADLINE=200 tests/strangers.sh   gives each run so many seconds (60)
 #
-# Each attack is made beside a run of 20 items of 1 MiB, with 19 children, all
-# of which wait until the attack is under way.  An attack from within, with the
-# token of the run, is a 20th client, so it is given the last item.
+# Most attacks are made beside a run of 20 items of 1 MiB, with 19 children,
+# all of which wait until the attack is under way.  An attack from within, with
+# the token of the run, is a 20th client, so it is given the last item.
 #
 # Output is TAP; the last line is `N passed, N failed`; the exit status is 0 if
 # none failed.
@@ -45,11 +45,12 @@ done
 run() {
     attack=$1
     shift
-    rm -f go out out.* log said
+    rm -f go out out.* log said complaint
     : >err
     started=$(date +%s)
     # shellcheck disable=SC2016  # for the command's shell
-    GATHER_TEST=$mark timeout -k 1 "$DEADLINE" \
+    # shellcheck disable=SC2086  # words
+    GATHER_TEST=$mark $under timeout -k 1 "$DEADLINE" \
         "$GATHER" -v -b 127.0.0.1 -p 0 -j 19 -n 20 "$@" \
         sh -c 'until [ -e go ]; do sleep 0.1; done; cat "data.$1"' sh '{}' \
         >out 2>err </dev/null &
@@ -62,13 +63,14 @@ run() {
     wrong=
     # shellcheck disable=SC2086  # words
     set -- $attack
-    "$1" "$2" "$port" go ${3+"$3"} >said 2>complaint ||
+    gather=$gather "$1" "$2" "$port" go ${3+"$3"} >said 2>complaint ||
         wrong="stranger: status $? $(cat complaint)"
     wait $gather
     status=$?
     took=$(($(date +%s) - started))
     peer=$(cat said)
 }
+under=
 
 # show: what a failed test shows of gather's messages.
 show() {
@@ -115,8 +117,12 @@ beside() {
     wanted "$1: $2" || return 0
     run "$dir/stranger $1 ${4-}" -r 2
     bad=$(judge)
-    if [ -z "$bad" ] && [ -n "${3-}" ] && ! grep -q "$3" err; then
+    if [ -z "$bad" ] && [ -n "${3-}" ] && ! grep -q "$3\$" err; then
         bad=$(show "not said: $3")
+    fi
+    others=$(grep 'refused a stranger' err | grep -v "${3:-refused}")
+    if [ -z "$bad" ] && [ -n "$others" ]; then
+        bad=$(show "also said: $others")
     fi
     # twice the usual time, the 5 s that an opening may take, and a second
     # that the clock may have been rounded by
@@ -164,21 +170,41 @@ within() {
 }
 
 calibrate
-refused='refused a stranger'
-beside none 'an opening without the token' "$refused: no opening"
-beside wrong 'a wrong token' "$refused: wrong token"
-beside near 'a token of which one bit is wrong' "$refused: wrong token"
-beside magic 'the token behind another magic' "$refused"
-beside number 'the token and the number of no child' "$refused"
-beside sized 'an opening with more behind it' "$refused"
-beside garbage 'a million bytes of nothing' "$refused"
+refused='^gather: warning: refused a stranger at 127.0.0.1:'
+early="$refused closed before its opening"
+token="$refused wrong token"
+stray="$refused no such child"
+foreign="$refused this is not gather's protocol, GAT2"
+silent="$refused silent for 5 s"
+beside none 'a connection without a word' "$early"
+beside torn 'half a hello, and gone' "$early"
+beside left 'gone at the proof of the server' "$token"
+beside torn-opening 'half an opening, and gone' "$early"
+beside rst-opening 'a reset in the place of an opening' "$early"
+beside wrong 'a wrong token' "$token"
+beside near 'a token of which one bit is wrong' "$token"
+beside near-proof 'proofs of which one bit is wrong' "$token"
+beside near-header 'a header that was changed on its way' "$token"
+beside magic 'a client of the version before' \
+    "$refused wrong version: GAT1, not GAT2"
+beside web 'a client of something else' "$foreign"
+beside number 'the token and the number of no child' "$stray"
+beside child-number 'the token and the number of a child' "$stray"
+beside child 'the token at the door of the children' "$token"
+beside left-child 'gone from the door of the children' "$early"
+beside reflect 'the proof of the server is sent back to it' "$token"
+beside cross 'a proof of the server for its own nonce' "$token"
+beside sized 'an opening with more behind it' "$stray"
+beside garbage 'a million bytes of nothing' "$foreign"
 beside half 'half an opening, for ever'
-beside half 'half an opening is closed in time' "$refused: no opening" late
+beside half 'half an opening is closed in time' "$silent" late
+beside half-hello 'half a hello is closed in time' "$silent" late
 beside drip 'one byte a second'
-beside drip 'one byte a second is closed in time' "$refused: no opening" late
+beside drip 'one byte a second is closed in time' "$silent" late
 beside silent '1,000 silent connections'
-beside silent '1,000 silent connections are closed in time' \
-    "$refused: no opening" late
+beside silent '1,000 silent connections are closed in time' '' late
+beside bounded 'of 300 silent connections the newest 83 are kept'
+beside churn '1,000 connections that come and go'
 beside flood 'connections without end'
 beside wanted 'the item of a child is wanted by somebody else'
 beside absent 'an item is wanted that there is not'
@@ -193,17 +219,184 @@ within part 'an end behind half of the data' incomplete
 within fewer 'an end that counts a byte less' incomplete
 within more 'an end that counts a byte more' incomplete
 within high 'an end that counts 4 GiB more' incomplete
-within shorter 'an end of 11 bytes' incomplete
-within longer 'an end of 13 bytes' incomplete
-within status 'a status that is none' incomplete
+within shorter 'an end of 15 bytes' incomplete
+within longer 'an end of 272 bytes' incomplete
+within status 'an end of a kind that there is not' incomplete
 within bare 'all the data and no end' incomplete
 within cut 'gone in the middle of the data' incomplete
 within rst 'a reset in the middle of the data' incomplete
 within rst-end 'a reset in the middle of the end' incomplete
-within impostor 'a client with the number of a child' incomplete
 within again 'an item that is delivered twice' complete
 within after-end 'data behind the end' complete
 within unasked 'data before there is an item' complete
+within replay 'a conversation that is played back to the server' complete
+
+# escape: what a client says of its item cannot rule a terminal.
+escape() {
+    run "$dir/stranger escape" -k -l log -o 'out.{}'
+    [ -z "$wrong" ] || echo "$wrong"
+    [ $status -eq 126 ] || echo "status $status, not 126"
+    want="gather: item $peer: unable to execute ?[2J???5n"
+    grep -qFx "$want" err || show "not said: $want"
+    awk -F '\t' -v w="$peer" 'NR > 1 {
+        state = $1 == w ? "failed" : "complete"
+        if ($10 != state) print $1, $10
+    }' log
+    left 30
+    sweep
+}
+name='escape: the reason of a client is made printable'
+! wanted "$name" || result "$name" "$(escape)"
+
+# --- Somebody in the place of the server
+
+# squat HOW STATUS MESSAGE: a client meets somebody else, and ends with the
+# status and the messages; it has not told him the token, and runs nothing.
+squat() {
+    rm -f port port.got ran err
+    how=$1
+    server=
+    if [ "$how" = recorded ]; then
+        GATHER_TEST=$mark "$GATHER" -v -b 127.0.0.1 -p 0 -j 0 -n 1 true \
+            >/dev/null 2>server </dev/null &
+        server=$!
+        until grep -q 'listening on' server; do
+            sleep 0.02
+        done
+        how=recorded:$(sed -n 's/.*listening on .* port //p' server)
+    fi
+    GATHER_TEST=$mark "$dir/stranger" squat port "$how" 2>complaint &
+    squatter=$!
+    until [ -s port ] || ! kill -0 $squatter 2>/dev/null; do
+        sleep 0.02
+    done
+    port=$(cat port)
+    began_at=$(date +%s)
+    GATHER_TEST=$mark timeout -k 1 "$DEADLINE" \
+        "$GATHER" -c "127.0.0.1:$port" sh -c 'echo ran >>ran' >out 2>err
+    status=$?
+    [ $(($(date +%s) - began_at)) -le 5 ] || echo 'it took more than 5 s'
+    wait $squatter || cat complaint
+    if [ -n "$server" ]; then
+        kill -s TERM "$server"
+        wait "$server"
+    fi
+    [ $status -eq 1 ] || echo "status $status, not 1"
+    {
+        [ "$how" = close ] ||
+            printf 'gather: fatal: 127.0.0.1 port %s does not know our %s\n' \
+                "$port" 'token: it is not our server'
+        echo 'gather: fatal: the connection is lost'
+    } | cmp -s - err || cat err
+    [ ! -e ran ] || echo 'an item has run'
+    [ "$(wc -c <port.got)" -eq 20 ] || echo "he got $(wc -c <port.got) bytes"
+    ! od -An -v -tx1 port.got | tr -d ' \n' | grep -q "$GATHER_TOKEN" ||
+        echo 'he got the token'
+    ! grep -qF "$GATHER_TOKEN" port.got || echo 'he got the token in words'
+    left 30
+    sweep
+}
+for how in random echo recorded old close; do
+    name="squatter, $how: the client gives nothing away, and runs nothing"
+    ! wanted "$name" || result "$name" "$(squat $how)"
+done
+
+# --- Strangers beside deaths and shortages
+
+# orphans: all children are killed beside a stranger who says nothing.
+orphans() {
+    rm -f go err child.*
+    # shellcheck disable=SC2016  # for another shell
+    GATHER_TEST=$mark timeout -k 1 "$DEADLINE" \
+        "$GATHER" -v -p 0 -j 3 -n 9 "$@" \
+        sh -c 'echo $PPID >"child.$1"; sleep 100' sh '{}' \
+        >out 2>err </dev/null &
+    gather=$!
+    until [ -s child.0 ] && [ -s child.1 ] && [ -s child.2 ]; do
+        sleep 0.02
+    done
+    port=$(sed -n 's/.*listening on .* port //p' err)
+    GATHER_TEST=$mark "$dir/stranger" half-hello "$port" go 2>complaint &
+    stranger=$!
+    until [ -e go ]; do
+        sleep 0.02
+    done
+    killed_at=$(date +%s)
+    kill -s KILL "$(cat child.0)" "$(cat child.1)" "$(cat child.2)"
+    wait $gather
+    status=$?
+    # less than the 5 seconds after which the stranger goes in any case
+    [ $(($(date +%s) - killed_at)) -le 3 ] || echo 'it took more than 3 s'
+    [ $status -eq 1 ] || echo "status $status, not 1"
+    wait $stranger || cat complaint
+    grep -qx 'gather: fatal: unable to go on: no child is left' err ||
+        show 'nothing is said'
+    left 30
+    sweep
+}
+name='all children are killed beside a silent stranger: no child is left'
+! wanted "$name" || result "$name" "$(orphans -k)"
+name='all children are killed beside a silent stranger, -r: no child is left'
+! wanted "$name" || result "$name" "$(orphans -r 9)"
+
+# counted: an attack, after which gather has as many descriptors and threads as
+# before.  It has the number of a process of which gather is the only child.
+cat >"$dir/counted" <<'.'
+#!/bin/sh
+read -r pid rest <"/proc/$gather/task/$gather/children"
+count() {
+    # shellcheck disable=SC2012  # they are numbers
+    echo "$(ls "/proc/$pid/fd" | wc -l) descriptors," \
+        "$(ls "/proc/$pid/task" | wc -l) threads"
+}
+# 19 children have their threads, and there is the main one.
+until [ "$(ls "/proc/$pid/task" | wc -l)" -eq 20 ]; do
+    sleep 0.1
+done
+before=$(count)
+"${0%/*}/stranger" "$1" "$2" gone || exit 1
+n=0
+while [ "$(count)" != "$before" ] && [ $((n += 1)) -le 80 ]; do
+    sleep 0.1
+done
+: >"$3"
+[ "$(count)" = "$before" ] && exit 0
+echo "before: $before; after: $(count)" >&2
+exit 1
+.
+chmod +x "$dir/counted"
+counted() {
+    rm -f gone
+    run "$dir/counted $1" -r 2
+    judge
+}
+if [ -r "/proc/$$/task/$$/children" ]; then
+    for attack in churn silent garbage; do
+        name="$attack: leaves no descriptor and no thread behind"
+        ! wanted "$name" || result "$name" "$(counted $attack)"
+    done
+fi
+
+# few: strangers cannot use up the processes of a user.
+few() {
+    user=$((100000 + $$))
+    cp "$GATHER" "$dir/gather"
+    chmod 755 "$dir" "$dir/work" "$dir/gather"
+    chmod 644 data.*
+    under="setpriv --reuid=$user --regid=$user --clear-groups"
+    under="$under prlimit --nproc=200"
+    GATHER=$dir/gather
+    run "$dir/stranger bounded" -r 2
+    judge
+}
+name='300 silent connections, and 200 processes: exact'
+if wanted "$name"; then
+    if [ "$(id -u)" = 0 ] && command -v setpriv prlimit >/dev/null; then
+        result "$name" "$(few)"
+    else
+        skip "$name" 'root, or setpriv and prlimit'
+    fi
+fi
 
 echo "# a run without an attack took $usual s or less"
 finish
