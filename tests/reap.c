@@ -2,7 +2,8 @@
  * reap.c - runs a command and sees to it that it ends, with all it started.
  *
  *     cc -std=c99 -o reap tests/reap.c
- *     ./reap [-a after] [-l library] [-n 012] [-s seconds] report command...
+ *     ./reap [-a after] [-l library] [-n 012] [-p file] [-s seconds]
+ *         report command...
  *
  * The command has so many seconds (20).  Then whatever it has started, in
  * whichever session and below whichever parent, has some more to end (3).
@@ -11,6 +12,7 @@
  *
  *   -l  the command, not this program, has LD_PRELOAD=library
  *   -n  these of its descriptors do not block
+ *   -p  the file gets the number of its process
  *
  * This process becomes the parent of orphans below it, and so waits for all of
  * them.  One that is stopped it continues, as the system does with those whose
@@ -62,6 +64,15 @@ static void kill_below(FILE *report, const char *what, long pid) {
     if (f != NULL) fclose(f);
 }
 
+/* Writes a number into a file. */
+static void put(const char *name, long number) {
+    FILE *f = fopen(name, "we");
+    if (f == NULL || fprintf(f, "%ld\n", number) < 0 || fclose(f) != 0) {
+        perror(name);
+        _exit(99);
+    }
+}
+
 /* Becomes the command. */
 static void become(char **argv, const char *library, const char *flags,
     const sigset_t *mask) {
@@ -79,13 +90,15 @@ static void become(char **argv, const char *library, const char *flags,
 
 int main(int argc, char **argv) {
     const char *library = NULL, *flags = "", *what = "no end";
+    const char *number = NULL;
     double by = 20, after = 3;
     int opt, status = 0, st, ended = 0;
     sigset_t chld, old;
     struct timespec t = {0, 100000000};
-    while ((opt = getopt(argc, argv, "+a:l:n:s:")) != -1)
+    while ((opt = getopt(argc, argv, "+a:l:n:p:s:")) != -1)
         if (opt == 'l') library = optarg;
         else if (opt == 'n') flags = optarg;
+        else if (opt == 'p') number = optarg;
         else if (opt == 's') by = atof(optarg);
         else if (opt == 'a') after = atof(optarg);
     FILE *report = argc - optind > 1 ? fopen(argv[optind], "we") : NULL;
@@ -95,7 +108,10 @@ int main(int argc, char **argv) {
     sigprocmask(SIG_BLOCK, &chld, &old);
     by += now();
     pid_t main_pid = fork(), pid;
-    if (main_pid == 0) become(argv + optind + 1, library, flags, &old);
+    if (main_pid == 0) {
+        if (number != NULL) put(number, (long)getpid());
+        become(argv + optind + 1, library, flags, &old);
+    }
     for (;;) {
         while ((pid = waitpid(-1, &st, WNOHANG | WUNTRACED)) > 0)
             if (WIFSTOPPED(st)) {
