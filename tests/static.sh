@@ -27,12 +27,6 @@
 pattern=${1-}
 cd "$here" || exit 1
 
-# value NAME: a variable of the Makefile.
-value() {
-    # shellcheck disable=SC2016 # for make
-    printf 'include Makefile\nshow-value:\n\t@echo $(%s)\n' "$1" |
-        make -s -f - show-value
-}
 standard=$(value STANDARD)
 warnings=$(value WARNINGS)
 sources='*.c lib/*.c'
@@ -73,7 +67,7 @@ compile() {
         "$@" $standard $warnings -Werror -O2 -c -o "$dir/x.o" "$f" || return
     done
 }
-for macro in '' -DCHECK -DPLAIN; do
+for macro in '' -DCHECK -DNDEBUG -DPLAIN; do
     # shellcheck disable=SC2086 # an option or none
     silent "warnings: gcc $macro" gcc compile gcc $macro
     # shellcheck disable=SC2086

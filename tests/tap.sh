@@ -11,6 +11,7 @@
 #     left N        what has the mark of this test N tenths of a second later
 #     sweep         kills that
 #     finish        the last lines; fails if a test has
+#     value NAME    a variable of the Makefile
 #
 # The mark is GATHER_TEST=$mark in the environment.  A suite may define tidy(),
 # which is called before its end, and set `pattern`, of the tests to run.
@@ -87,6 +88,12 @@ left() {
     for pid in $(marked); do
         echo "# left behind: $pid $(tr '\0' ' ' <"/proc/$pid/cmdline")"
     done 2>/dev/null
+}
+
+value() {
+    # shellcheck disable=SC2016 # for make
+    printf 'include Makefile\nshow-value:\n\t@echo $(%s)\n' "$1" |
+        (cd "$here" && make -s -f - show-value)
 }
 
 finish() {
