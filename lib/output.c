@@ -77,8 +77,11 @@ unsigned char *output_room(
         block->written = 0; /* nobody is at it: it is as good as new */
         block->length = 0;
     }
-    if (block == NULL || block->length == block->capacity)
-        block = wait_for_block(claim, item);
+    if (block == NULL || block->length == block->capacity) {
+        claim_block(claim, item);
+        output_advance(); /* the item may have the turn now */
+        block = wait_for_block(claim);
+    }
     if (block == NULL)
         return NULL;
     if (*room > block->capacity - block->length)

@@ -160,13 +160,20 @@ void turn_dispatch(void) {
     items_dispatch(); /* the list may be read on, if memory was short */
 }
 
-/* Waits in line for a block, and adds it to the item.  Returns NULL after an
- * abort, which it causes itself if there is no memory. */
-struct block *wait_for_block(struct claim *claim, struct item *item) {
+/* Stands in line for a block.  That may bring the item the turn, so that the
+ * output may be able to move on. */
+void claim_block(struct claim *claim, struct item *item) {
     claim->item = item;
     claim->block = NULL;
     line_add(claim);
     turn_dispatch();
+}
+
+/* Waits until the block that was claimed is there, and adds it to the item.
+ * Returns NULL after an abort, which it causes itself if the system has no
+ * memory. */
+struct block *wait_for_block(struct claim *claim) {
+    struct item *item = claim->item;
     if (!wait_for_call(&claim->waiter)) {
         line_remove(claim);
         return NULL;
