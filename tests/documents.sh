@@ -150,7 +150,8 @@ there() {
     # shellcheck disable=SC2086
     grep -Eho '(doc|lib|tests|bench|examples)/[a-z-]+(\.[a-z0-9]+)?' $texts |
         sort -u | while read -r name; do
-        [ -e "$name" ] || [ -e "$name.c" ] || echo "there is no $name"
+        [ -e "$name" ] || [ -e "$name.c" ] || [ -e "${name%.o}.c" ] ||
+            echo "there is no $name"
     done
 }
 
@@ -190,15 +191,17 @@ options() {
         done
 }
 
-# messages: those of the sources are in the manual, up to what varies.
+# messages: those of the sources are in the manual; what varies may be anything.
 messages() {
+    sed -e :a -e '/\\$/N;s/\\\n//;ta' -e 's,[\],,g' doc/gather.1 >"$dir/manual"
     cat ./*.c lib/*.c | tr '\n' ' ' | sed 's/"  *"//g' |
         grep -Eo '(say|say_unlocked|fail_run|fatal)\( *"[^"]*"' |
-        sed 's/^[^"]*"//;s/"$//;s/%.*//;s/ $//' | sort -u | grep . |
-        while IFS= read -r start; do
-            sed 's,[\],,g' doc/gather.1 | grep -qF -- "$start" ||
-                echo "gather.1 lacks: $start"
-        done
+        sed -e 's/^[^"]*"//' -e 's/"$//' -e '/^usage: /d' \
+            -e 's/[].*^$[]/\\&/g' -e 's/%lu/.*/g;s/%ju/.*/g;s/%[sdc]/.*/g' |
+        sort -u | while IFS= read -r message; do
+        grep -q -- "$message" "$dir/manual" ||
+            echo "gather.1 lacks: $message"
+    done
 }
 
 # suites: all are named where it says what each is for.
