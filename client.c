@@ -16,7 +16,7 @@
 #define PATIENCE 30.0    /* seconds that a server may take to appear */
 #define FIRST_PAUSE 0.05 /* seconds between attempts; doubled up to */
 #define LAST_PAUSE 2.0   /* this */
-#define DROPS_MAX 4      /* times that a child lets itself be dropped */
+#define DROPS_MAX 4      /* times that a client lets itself be dropped */
 
 struct sockaddr_in sb; /* the server's address */
 struct hostent *hb;    /* the same, as the resolver gave it */
@@ -190,8 +190,8 @@ static enum proof authenticate(const struct identity *me) {
     return sent ? PROVED : REFUTED;
 }
 
-/* Connects, and exchanges the proofs.  A child that the server has dropped,
- * because of a flood of strangers, tries again a few times.  Returns
+/* Connects, and exchanges the proofs.  Who was dropped, since too many had
+ * proved nothing yet, tries again a few times.  Returns
  * CLIENT_DONE, or how it failed. */
 static enum client_end meet_server(const struct identity *me) {
     bool is_child = me->kind == CLIENT_CHILD;
@@ -206,7 +206,7 @@ static enum client_end meet_server(const struct identity *me) {
         if (proof == PROVED)
             return CLIENT_DONE;
         hang_up();
-        if (proof == REFUTED || !is_child)
+        if (proof == REFUTED || is_signalled())
             break;
         wait_for_server(-1, 0, now() + pause);
         pause *= 2;
@@ -280,8 +280,10 @@ enum client_end client(const struct identity *me, cursor *run, void *arg) {
     else if (!find_server(me->port))
         return CLIENT_UNCONNECTED;
     sb.sin_port = htons(cport);
-    if (sb.sin_addr.s_addr == 0) /* all interfaces: take the loopback one */
+    if (sb.sin_addr.s_addr == 0) { /* all interfaces: take the loopback one */
         sb.sin_addr.s_addr = inet_addr("127.0.0.1");
+        strcpy(hname, "127.0.0.1");
+    }
     enum client_end end = meet_server(me);
     if (end == CLIENT_DONE)
         end = run_items(run, arg);

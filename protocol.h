@@ -68,13 +68,15 @@
 #define NONCE_SIZE 16
 #define PROOF_SIZE 8
 #define HEADER_SIZE 8
-#define END_SIZE 16         /* bytes of an end's payload before its text */
-#define NONE 0x7fffffffu    /* no item: goodbye; any item, of an opening */
-#define END 0x80000000u     /* the top bit of `which` */
-#define DATA_MAX (1u << 30) /* bytes in a data message, at most */
-#define TEXT_MAX (1u << 20) /* bytes in an item's text, at most */
-#define REASON_MAX 255      /* bytes of text in an end, at most */
-#define OPENING 5.0         /* seconds that an opening may take */
+#define END_SIZE 16            /* bytes of an end's payload before its text */
+#define NONE 0x7fffffffu       /* no item: goodbye; any item, of an opening */
+#define END 0x80000000u        /* the top bit of `which` */
+#define DATA_MAX (1u << 30)    /* bytes in a data message, at most */
+#define TEXT_MAX (1u << 20)    /* bytes in an item's text, at most */
+#define REASON_MAX 255         /* bytes of text in an end, at most */
+#define EXIT_MAX 255u          /* the largest exit status, */
+#define SIGNAL_VALUE_MAX 1023u /* and number of a signal, in an end */
+#define OPENING 5.0            /* seconds that an opening may take */
 
 /* How an item ended, as its client saw it: `kind` of an end message.  The
  * meaning of `value` is behind each. */

@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
-#define STACK ((size_t)1 << 17) /* bytes; the usual, if that is too few */
+#define STACK ((size_t)96 << 10) /* bytes; the usual, if that is too few */
 #define STRANGERS_MAX 64   /* connections without a proof, beside children */
 #define ACCEPTS_MAX 20     /* at a time, lest signals and children wait */
 #define TICK 0.1           /* seconds between looks at the progress */
@@ -284,6 +284,8 @@ int server(const struct config *config, const struct callbacks *callbacks,
     struct result *result) {
     pthread_attr_t attributes;
     pthread_t thread;
+    struct sockaddr_in from = {.sin_family = AF_INET};
+    socklen_t length = sizeof(from);
     sigset_t blocked, old;
     int k, status;
     int error = begin(config, callbacks, result, &attributes);
@@ -299,8 +301,8 @@ int server(const struct config *config, const struct callbacks *callbacks,
         while ((k = reap(&status)) >= 0)
             handle_dead_child(k, status);
         for (int n = 0; n < ACCEPTS_MAX && may_accept(); n++) {
-            ds = accept(s, NULL, NULL);
-            struct conn *conn = conn_new(ds); /* whole before its thread is */
+            ds = accept(s, (struct sockaddr *)&from, &length);
+            struct conn *conn = conn_new(ds, from.sin_addr);
             if (conn == NULL) {
                 rest_if_short();
                 break;

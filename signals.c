@@ -124,8 +124,10 @@ static void note_defaults(void) {
         bool ours = sig == SIGCHLD || sig == SIGUSR1 || sig == SIGALRM ||
             sig == SIGPIPE || sig == SIGXFSZ || sig == SIGTTOU ||
             sig == SIGHUP || sig == SIGINT || sig == SIGQUIT || sig == SIGTERM;
-        if (ours || is_ignored(sig))
-            to_default[n++] = (unsigned char)sig;
+        if (ours || is_ignored(sig)) {
+            to_default[n] = (unsigned char)sig;
+            n++;
+        }
     }
     to_default[n] = 0;
 }

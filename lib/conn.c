@@ -5,6 +5,7 @@
 #include "conn.h"
 #include "secret.h"
 #include "system.h"
+#include "text.h"
 #include <assert.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -31,12 +32,16 @@ static int prepare(struct conn *conn, int fd) {
 }
 
 /* Makes what a connection needs, of the result of accept(); it owns fd from
- * then on.  Returns NULL, with errno set, if fd is -1, or there are no means,
- * which it has said; then fd is closed. */
-struct conn *conn_new(int fd) {
-    struct sockaddr_in address;
+ * then on.  Returns NULL, with errno set, if fd is -1; or if there are no
+ * means, which it has said, or the run was aborted: then fd is closed. */
+struct conn *conn_new(int fd, struct in_addr from) {
     if (fd < 0)
         return NULL;
+    if (!run_goes_on()) {
+        close(fd); /* its client learns from this that it is over */
+        errno = ECONNABORTED;
+        return NULL;
+    }
     struct conn *conn = calloc(1, sizeof(*conn));
     int error = conn != NULL ? prepare(conn, fd) : ENOMEM;
     if (error != 0) {
@@ -46,13 +51,9 @@ struct conn *conn_new(int fd) {
         errno = error;
         return NULL;
     }
-    socklen_t length = sizeof(address);
-    memset(&address, 0, sizeof(address));
-    /* This fails if the other end is gone, which the first read() tells. */
-    getpeername(fd, (struct sockaddr *)&address, &length);
     secret_nonce(conn->nonce); /* here, where only one thread makes them */
     conn->fd = fd;
-    conn->from = address.sin_addr;
+    conn->from = from;
     conn->previous = conns.last;
     if (conns.last != NULL)
         conns.last->next = conn;
@@ -111,6 +112,8 @@ void conn_limit_unknown(int max) {
         if (conn->peer != PEER_UNKNOWN)
             continue;
         shutdown(conn->fd, SHUT_RDWR); /* its thread will end */
+        conn->peer = PEER_DROPPED;
+        conns.unknown--;
         too_many--;
     }
 }
@@ -122,11 +125,16 @@ static const char *missing(int error) {
     return error == ETIMEDOUT ? "silent for 5 s" : "closed before its opening";
 }
 
-/* Tells an earlier version from what is something else altogether. */
-static const char *wrong_magic(const unsigned char *magic) {
-    if (memcmp(magic, "GAT1", MAGIC_SIZE) == 0)
-        return "wrong version: GAT1, not " MAGIC;
-    return "this is not gather's protocol, " MAGIC;
+/* Tells another version from what is something else altogether. */
+static const char *wrong_magic(struct conn *conn, const unsigned char *magic) {
+    char digit[4];
+    if (memcmp(magic, MAGIC, MAGIC_SIZE - 1) != 0)
+        return "this is not gather's protocol, " MAGIC;
+    make_printable(
+        digit, sizeof(digit), (const char *)magic + MAGIC_SIZE - 1, 1);
+    snprintf(conn->reason, sizeof(conn->reason),
+        "wrong version: %.*s%s, not " MAGIC, MAGIC_SIZE - 1, MAGIC, digit);
+    return conn->reason;
 }
 
 /* Says which item the client asks for, of what its header says.  Returns false
@@ -159,7 +167,7 @@ static const char *receive_hello(struct conn *conn, double deadline,
         *peer = PEER_ELSEWHERE;
         *secret = run.config->token;
     } else {
-        return wrong_magic(hello);
+        return wrong_magic(conn, hello);
     }
     if (got < sizeof(hello))
         return missing(error);
@@ -205,6 +213,8 @@ bool conn_authenticate(struct conn *conn) {
     unlock();
     const char *reason = prove(conn, &peer);
     lock();
+    if (conn->peer == PEER_DROPPED)
+        reason = "too many have proved nothing yet";
     if (reason == NULL) {
         conn->peer = peer;
         conns.unknown--;

@@ -12,6 +12,7 @@
 /* Who is at the other end. */
 enum peer {
     PEER_UNKNOWN,  /* it has not proved anything yet */
+    PEER_DROPPED,  /* nor has it had time to: there are too many of these */
     PEER_CHILD,    /* a child of this process; taker.number says which */
     PEER_ELSEWHERE /* somebody who knows the token */
 };
@@ -21,13 +22,14 @@ struct conn {
     struct in_addr from; /* where the other end is */
     enum peer peer;
     unsigned char nonce[NONCE_SIZE]; /* of this side */
+    char reason[64];                 /* why it was refused */
     double seconds_left; /* that a client from elsewhere has for its item */
     struct taker taker;  /* for its next item */
     struct claim claim;  /* for memory, of the item that it runs */
     struct conn *previous, *next; /* of all connections, oldest first */
 };
 
-struct conn *conn_new(int fd);
+struct conn *conn_new(int fd, struct in_addr from);
 void conn_free(struct conn *conn);
 void conn_refuse(struct conn *conn, int error);
 int conn_count(void);

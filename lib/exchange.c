@@ -55,12 +55,14 @@ static bool receive_end(struct conn *conn, struct item *item, size_t n) {
         read_client(conn, payload, n) < n)
         return false;
     uint32_t kind = get_u32(payload);
+    uint32_t value = get_u32(payload + 4);
     uint64_t bytes =
         (uint64_t)get_u32(payload + 8) << 32 | get_u32(payload + 12);
-    if (kind >= END_KINDS || bytes != item->bytes)
+    uint32_t value_max = kind == END_EXIT ? EXIT_MAX : SIGNAL_VALUE_MAX;
+    if (kind >= END_KINDS || value > value_max || bytes != item->bytes)
         return false;
     item->kind = (enum ending_kind)kind;
-    item->value = get_u32(payload + 4);
+    item->value = value;
     item->outcome = outcome_of(item->kind, item->value);
     item->reason = printable_copy((char *)payload + END_SIZE, n - END_SIZE);
     return true;

@@ -101,7 +101,8 @@ static long read_line(const char **reason) {
             *reason = "it is longer than 1 MiB";
         if (*reason != NULL)
             return -1;
-        list.line[n++] = (char)byte;
+        list.line[n] = (char)byte;
+        n++;
     }
 }
 

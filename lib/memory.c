@@ -9,18 +9,19 @@
 #include <string.h>
 
 #define SLAB_BLOCKS 16 /* blocks that are asked of the system at a time */
+#define RESERVE_BLOCKS                                                        \
+    2 /* blocks that only the item with the turn may have,
+                          * lest it starves when the system has no memory */
 
 static struct {
-    uint64_t limit;     /* bytes that items shall take, at most */
-    uint64_t held;      /* bytes that they take now */
+    uint64_t limit;        /* bytes that items shall take, at most */
+    uint64_t held;         /* bytes that they take now */
+    struct block *reserve; /* for the item with the turn, which cannot wait */
+    int reserve_count;
     struct block *free; /* blocks of the pool that nobody has.  They are never
                          * given back to the system: fresh memory is what
                          * costs, since each page of it is a fault. */
 } memory;
-
-void memory_init(uint64_t limit) {
-    memory.limit = limit;
-}
 
 /* Is there room for n more bytes within the limit? */
 bool memory_has_room(uint64_t n) {
@@ -61,13 +62,42 @@ static bool make_blocks(size_t count) {
     return true;
 }
 
-/* Takes an empty block out of the pool, and charges it.  Returns NULL if there
- * is no memory. */
-struct block *block_take(void) {
-    if (memory.free == NULL && !make_blocks(SLAB_BLOCKS) && !make_blocks(1))
-        return NULL;
-    struct block *block = memory.free;
-    memory.free = block->next;
+/* Puts a block where it will be taken from again: the reserve comes first. */
+static void put_back(struct block *block) {
+    struct block **list = &memory.free;
+    if (memory.reserve_count < RESERVE_BLOCKS) {
+        memory.reserve_count++;
+        list = &memory.reserve;
+    }
+    block->next = *list;
+    *list = block;
+}
+
+/* Prepares the pool and its reserve.  Returns 0, or -1 with errno set. */
+int memory_init(uint64_t limit) {
+    memory.limit = limit;
+    if (!make_blocks(RESERVE_BLOCKS))
+        return -1;
+    while (memory.free != NULL) {
+        struct block *block = memory.free;
+        memory.free = block->next;
+        put_back(block);
+    }
+    return 0;
+}
+
+/* Takes an empty block out of the pool or, if the system has no more memory,
+ * out of the reserve; charges it.  Returns NULL if there is none. */
+struct block *block_take(bool may_use_reserve) {
+    struct block **list = &memory.free;
+    if (memory.free == NULL && !make_blocks(SLAB_BLOCKS) && !make_blocks(1)) {
+        if (!may_use_reserve || memory.reserve == NULL)
+            return NULL;
+        memory.reserve_count--;
+        list = &memory.reserve;
+    }
+    struct block *block = *list;
+    *list = block->next;
     block->next = NULL;
     block->written = 0;
     block->length = 0;
@@ -98,8 +128,7 @@ struct block *block_shrink(struct block *block) {
 void block_give_back(struct block *block) {
     if (block->capacity == BLOCK_SIZE) {
         memory_refund(BLOCK_SIZE);
-        block->next = memory.free;
-        memory.free = block;
+        put_back(block);
     } else {
         memory_refund(sizeof(*block) + block->capacity);
         free(block);

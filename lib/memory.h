@@ -31,12 +31,12 @@ struct block {
     unsigned char *bytes;
 };
 
-void memory_init(uint64_t limit);
+int memory_init(uint64_t limit);
 bool memory_has_room(uint64_t n);
 uint64_t memory_held(void);
 void memory_charge(uint64_t n);
 void memory_refund(uint64_t n);
-struct block *block_take(void);
+struct block *block_take(bool may_use_reserve);
 struct block *block_shrink(struct block *block);
 void block_give_back(struct block *block);
 

@@ -56,8 +56,10 @@ static const struct option table[] = {
 static void make_usage(char *text, size_t size_of_text, unsigned modes) {
     size_t n = (size_t)snprintf(text, size_of_text, " [-");
     for (size_t i = 0; i < ROWS; i++)
-        if (table[i].argument == NULL && (table[i].modes & modes) != 0)
-            text[n++] = table[i].letter;
+        if (table[i].argument == NULL && (table[i].modes & modes) != 0) {
+            text[n] = table[i].letter;
+            n++;
+        }
     n += (size_t)snprintf(text + n, size_of_text - n, "]");
     for (size_t i = 0; i < ROWS; i++)
         if (table[i].argument != NULL && (table[i].modes & modes) != 0 &&
@@ -83,25 +85,30 @@ static void misused_letter(const char *what, int letter) {
     misused(what, name);
 }
 
+/* Ends the process when it has written what was asked for. */
+static void end_output(void) {
+    if (fflush(stdout) != 0) {
+        say("fatal: unable to write standard output: %s", strerror(errno));
+        exit(1);
+    }
+    exit(0);
+}
+
 /* Shows what there is, on standard output. */
 static void show_help(void) {
-    char server[512], client[512];
-    make_usage(server, sizeof(server), DEMONSTRATION | SERVER);
-    make_usage(client, sizeof(client), CLIENT);
-    printf("usage: gather%s\n           [command ... [::: item ...]]\n"
-           "       gather -c host[:port]%s\n           [command ...]\n\n",
-        server, client);
+    printf("usage: gather [option ...] [command ... [::: item ...]]\n"
+           "       gather -c host[:port] [option ...] [command ...]\n\n");
     for (size_t i = 0; i < ROWS; i++)
         printf("  -%c %-12s %s\n", table[i].letter,
             table[i].argument != NULL ? table[i].argument : "", table[i].help);
     printf("\nWithout a command it demonstrates itself.  "
            "The manual is gather(1).\n");
-    exit(fflush(stdout) == 0 ? 0 : 1);
+    end_output();
 }
 
 static void show_version(void) {
     printf("gather %s\n", VERSION);
-    exit(fflush(stdout) == 0 ? 0 : 1);
+    end_output();
 }
 
 /* --- Values */
@@ -272,9 +279,12 @@ static int take_options(struct options *options, int argc, char **argv) {
     size_t n = 1;
     int letter;
     for (size_t i = 0; i < ROWS; i++) {
-        letters[n++] = table[i].letter;
-        if (table[i].argument != NULL)
-            letters[n++] = ':';
+        letters[n] = table[i].letter;
+        n++;
+        if (table[i].argument == NULL)
+            continue;
+        letters[n] = ':';
+        n++;
     }
     while ((letter = getopt(argc, argv, letters)) != -1) {
         if (letter == ':')

@@ -41,7 +41,8 @@ static struct {
 int output_init(void) {
     bool limited = run.config->destination == TO_OUTPUT ||
         run.config->destination == TO_OUTPUT_AS_COMPLETED;
-    memory_init(limited ? run.config->memory_limit : UINT64_MAX);
+    if (memory_init(limited ? run.config->memory_limit : UINT64_MAX) < 0)
+        return -1;
     output.terminal = run.callbacks->tick != NULL && isatty(1);
     output.can_splice = limited && !output.terminal;
     system_pipe_size(1, 1 << 18);
@@ -351,5 +352,10 @@ void output_check(void) {
             item->state == ITEM_ENDED);
     }
     assert(memory_held() >= held);
+    if (run_goes_on() && output.role == ROLE_FREE) { /* nothing is left over */
+        const struct item *item = turn_item();
+        assert(item == NULL || item->state != ITEM_ENDED);
+        assert(item == NULL || !is_streamed(item));
+    }
 }
 #endif

@@ -132,7 +132,7 @@ static bool hand_block(struct claim *claim) {
     assert(item != NULL);
     if (!admitted(item))
         return false;
-    claim->block = block_take();
+    claim->block = block_take(item == turn_item());
     if (claim->block == NULL && (item != turn_item() || will_be_written(item)))
         return false;
     line_remove(claim);
