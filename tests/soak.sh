@@ -453,10 +453,12 @@ visit() {
     elif [ $inside = 1 ] && [ "$r" -lt 20 ]; then
         one_of wanted absent range foreign foreign-end nobody over huge \
             empty part part part fewer more high shorter longer status \
-            bare cut rst rst-end impostor again after-end unasked
+            bare cut rst rst-end again after-end unasked replay
         harm=$((harm + 1))
     else
-        one_of none wrong near magic number sized garbage half drip silent
+        one_of none torn left left-child torn-opening rst-opening wrong near \
+            near-proof near-header magic next-magic web number \
+            child-number child reflect sized garbage half half-hello drip silent churn
     fi
     did "stranger: $word"
     visitors=$((visitors + 1))
@@ -536,9 +538,15 @@ BEGIN {
         signal[f[1]] = f[6]
         if (f[4] != "complete") failing = 1
     }
-    item = "^gather: item [0-9]+: (exit [0-9]+|signal [0-9]+|timed out|" \
+    item = "^gather: item [0-9]+( \\([0-9]+-[a-z]*(\\.\\.\\.)?\\))?: " \
+        "(exit [0-9]+|signal [0-9]+|timed out|" \
         "incomplete: its client went away after [0-9]+ bytes)" \
         "(, trying again)?$"
+    stranger = "^gather: warning: refused a stranger at 127\\.0\\.0\\.1: " \
+        "(wrong token|wrong version: GAT[13?], not GAT2|no such child|" \
+        "too many have proved nothing yet|" \
+        "this is not gather.s protocol, GAT2|closed before its opening|" \
+        "silent for 5 s|nobody is expected from elsewhere)$"
     while ((getline text < "err") > 0) {
         if (text ~ /^gather: fatal: unable to go on: no child is left$/)
             fatal = harm > 0 ? 1 : bad("said: " text)
@@ -549,7 +557,7 @@ BEGIN {
         else if (text !~ item &&
             text !~ /^gather: (listening on|waiting for clients on) / &&
             text !~ /^gather: connected; threads: [0-9]+, children: / &&
-            text !~ /^gather: warning: refused a stranger: / &&
+            text !~ stranger &&
             text !~ /^gather: warning: child [0-9]+ was stopped: cont/ &&
             text !~ /^gather: warning: child [0-9]+ ended early: signal / &&
             text !~ /^gather: warning: item [0-9]+: ended; something it left /)

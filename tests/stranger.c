@@ -404,6 +404,18 @@ static void magic(void) { /* the version before this one, with its opening */
     until_closed(fd);
 }
 
+static void next_magic(void) { /* a version that there will be */
+    int fd = call();
+    push(fd, "GAT3567890123456789012345678", 28);
+    until_closed(fd);
+}
+
+static void odd_magic(void) { /* one that would rule a terminal */
+    int fd = call();
+    push(fd, "GAT\0337890123456789012345678", 28);
+    until_closed(fd);
+}
+
 static void web(void) { /* something else altogether */
     int fd = call();
     push(fd, "GET / HTTP/1.0\r\n\r\n", 18);
@@ -672,6 +684,25 @@ static void status(void) { /* an end of a kind that there is not */
     until_closed(fd);
 }
 
+/* Ends the item with a value. */
+static void misvalue(uint32_t kind, uint32_t value) {
+    unsigned char m[HEADER + END_MAX + 1];
+    int fd = enter();
+    lie(fd, item, (uint32_t)length);
+    size_t n = end(m, kind, length, END_SIZE);
+    put(m + HEADER + 4, value);
+    push(fd, m, n);
+    until_closed(fd);
+}
+
+static void exit_value(void) { /* an exit status that is none */
+    misvalue(0, 256);
+}
+
+static void signal_value(void) { /* a signal that is none */
+    misvalue(1, 1024);
+}
+
 static void bare(void) { /* all the data, but no end */
     int fd = enter();
     lie(fd, item, (uint32_t)length);
@@ -769,12 +800,20 @@ static void escape(void) { /* a reason that would rule a terminal */
 
 /* --- In the place of the server */
 
+/* Has a client say its hello, and hangs up. */
+static void hang_up(int fd, FILE *all) {
+    unsigned char got[HELLO];
+    size_t n = pull(fd, got, HELLO);
+    fwrite(got, 1, n, all);
+    close(fd);
+}
+
 /* Waits for one client, and says, whatever that says:
  *   random     what a server says, but with a proof of chance
  *   echo       the client's nonce as its own, and no proof
  *   recorded:PORT  what the server there has answered to somebody else
  *   old        a header, as if no proof were needed
- *   close      nothing, and hangs up
+ *   close      nothing, and hangs up; four times
  * then gives it an item to run. */
 static void squat(const char *file, const char *how) {
     unsigned char m[ANSWER + HEADER + 2], got[4096];
@@ -804,6 +843,10 @@ static void squat(const char *file, const char *how) {
     fprintf(f, "%u\n", (unsigned)ntohs(at.sin_port));
     fclose(f);
     int fd = accept(s, NULL, NULL);
+    for (int i = 0; strcmp(how, "close") == 0 && i < 3; i++) {
+        hang_up(fd, all);
+        fd = accept(s, NULL, NULL);
+    }
     if (fd < 0 || pull(fd, got, HELLO) < HELLO) fail("no client");
     fwrite(got, 1, HELLO, all);
     if (strcmp(how, "echo") == 0) memcpy(m + 4, got + 4, NONCE);
@@ -834,6 +877,8 @@ static const struct {
     {"near-proof", near_proof, NULL},
     {"near-header", near_header, NULL},
     {"magic", magic, NULL},
+    {"next-magic", next_magic, NULL},
+    {"odd-magic", odd_magic, NULL},
     {"web", web, NULL},
     {"number", number, NULL},
     {"child-number", child_number, NULL},
@@ -865,6 +910,8 @@ static const struct {
     {"shorter", shorter, NULL},
     {"longer", longer, NULL},
     {"status", status, NULL},
+    {"exit", exit_value, NULL},
+    {"signal", signal_value, NULL},
     {"bare", bare, NULL},
     {"cut", cut, NULL},
     {"rst", rst, NULL},

@@ -176,6 +176,7 @@ token="$refused wrong token"
 stray="$refused no such child"
 foreign="$refused this is not gather's protocol, GAT2"
 silent="$refused silent for 5 s"
+many="$refused too many have proved nothing yet"
 beside none 'a connection without a word' "$early"
 beside torn 'half a hello, and gone' "$early"
 beside left 'gone at the proof of the server' "$token"
@@ -187,6 +188,10 @@ beside near-proof 'proofs of which one bit is wrong' "$token"
 beside near-header 'a header that was changed on its way' "$token"
 beside magic 'a client of the version before' \
     "$refused wrong version: GAT1, not GAT2"
+beside next-magic 'a client of the version to come' \
+    "$refused wrong version: GAT3, not GAT2"
+beside odd-magic 'a version that would rule a terminal' \
+    "$refused wrong version: GAT?, not GAT2"
 beside web 'a client of something else' "$foreign"
 beside number 'the token and the number of no child' "$stray"
 beside child-number 'the token and the number of a child' "$stray"
@@ -201,9 +206,9 @@ beside half 'half an opening is closed in time' "$silent" late
 beside half-hello 'half a hello is closed in time' "$silent" late
 beside drip 'one byte a second'
 beside drip 'one byte a second is closed in time' "$silent" late
-beside silent '1,000 silent connections'
-beside silent '1,000 silent connections are closed in time' '' late
-beside bounded 'of 300 silent connections the newest 83 are kept'
+beside silent '1,000 silent connections' "$many"
+beside silent '1,000 silent connections are closed in time' "$many" late
+beside bounded 'of 300 silent connections the newest 83 are kept' "$many"
 beside churn '1,000 connections that come and go'
 beside flood 'connections without end'
 beside wanted 'the item of a child is wanted by somebody else'
@@ -222,6 +227,8 @@ within high 'an end that counts 4 GiB more' incomplete
 within shorter 'an end of 15 bytes' incomplete
 within longer 'an end of 272 bytes' incomplete
 within status 'an end of a kind that there is not' incomplete
+within exit 'an end with exit status 256' incomplete
+within signal 'an end with signal 1024' incomplete
 within bare 'all the data and no end' incomplete
 within cut 'gone in the middle of the data' incomplete
 within rst 'a reset in the middle of the data' incomplete
@@ -279,7 +286,7 @@ squat() {
     wait $squatter || cat complaint
     if [ -n "$server" ]; then
         kill -s TERM "$server"
-        wait "$server"
+        wait "$server" 2>/dev/null
     fi
     [ $status -eq 1 ] || echo "status $status, not 1"
     {
@@ -289,7 +296,10 @@ squat() {
         echo 'gather: fatal: the connection is lost'
     } | cmp -s - err || cat err
     [ ! -e ran ] || echo 'an item has run'
-    [ "$(wc -c <port.got)" -eq 20 ] || echo "he got $(wc -c <port.got) bytes"
+    want=20
+    [ "$how" != close ] || want=80
+    [ "$(wc -c <port.got)" -eq $want ] ||
+        echo "he got $(wc -c <port.got) bytes"
     ! od -An -v -tx1 port.got | tr -d ' \n' | grep -q "$GATHER_TOKEN" ||
         echo 'he got the token'
     ! grep -qF "$GATHER_TOKEN" port.got || echo 'he got the token in words'
@@ -339,6 +349,40 @@ name='all children are killed beside a silent stranger: no child is left'
 name='all children are killed beside a silent stranger, -r: no child is left'
 ! wanted "$name" || result "$name" "$(orphans -r 9)"
 
+# guest: a client from elsewhere comes while strangers have all the places that
+# there are for them.
+guest() {
+    rm -f go err
+    GATHER_TEST=$mark timeout -k 1 "$DEADLINE" \
+        "$GATHER" -v -b 127.0.0.1 -p 0 -j 0 -n 3 >out 2>err </dev/null &
+    gather=$!
+    until grep -q 'waiting for clients' err; do
+        sleep 0.02
+    done
+    port=$(sed -n 's/.*listening on .* port //p' err)
+    GATHER_TEST=$mark "$dir/stranger" silent "$port" go 2>complaint &
+    stranger=$!
+    until [ -e go ]; do
+        sleep 0.02
+    done
+    came_at=$(date +%s)
+    GATHER_TEST=$mark timeout -k 1 "$DEADLINE" \
+        "$GATHER" -c "127.0.0.1:$port" echo '{}' 2>&1
+    status=$?
+    # less than the 5 seconds after which strangers go in any case
+    [ $(($(date +%s) - came_at)) -le 3 ] || echo 'it took more than 3 s'
+    [ $status -eq 0 ] || echo "client: status $status"
+    wait $gather
+    status=$?
+    [ $status -eq 0 ] || echo "server: status $status"
+    printf '0\n1\n2\n' | cmp - out
+    wait $stranger || cat complaint
+    left 30
+    sweep
+}
+name='a client from elsewhere comes beside 1,000 silent connections: served'
+! wanted "$name" || result "$name" "$(guest)"
+
 # counted: an attack, after which gather has as many descriptors and threads as
 # before.  It has the number of a process of which gather is the only child.
 cat >"$dir/counted" <<'.'
@@ -359,9 +403,10 @@ n=0
 while [ "$(count)" != "$before" ] && [ $((n += 1)) -le 80 ]; do
     sleep 0.1
 done
+after=$(count)
 : >"$3"
-[ "$(count)" = "$before" ] && exit 0
-echo "before: $before; after: $(count)" >&2
+[ "$after" = "$before" ] && exit 0
+echo "before: $before; after: $after" >&2
 exit 1
 .
 chmod +x "$dir/counted"
