@@ -175,25 +175,28 @@ static void fork_children(void) {
 /* --- Serving */
 
 /* Accounts for items that were not reached: those of a list that is known or
- * a regular file.  Returns how many items there are in all. */
-static uint64_t account_for_rest(const struct result *result) {
-    uint64_t given = result->given;
-    bool has_lines =
-        options.argument['l'] != NULL || config.destination == TO_ARRAYS;
+ * a regular file. */
+static void account_for_rest(struct result *result) {
     if (result->listed || config.list_speed == LIST_SLOW)
-        return given;
-    if (config.list_speed == LIST_KNOWN && !has_lines) {
-        report_many_unstarted(config.list_length - given);
-        return config.list_length;
+        return;
+    if (config.list_speed == LIST_KNOWN && options.argument['l'] == NULL) {
+        result->count[UNSTARTED] += config.list_length - result->given;
+        result->given = config.list_length;
+        return;
     }
-    for (;; given++) {
+    for (;;) {
         struct item item = {
-            .which = (uint32_t)given, .outcome = UNSTARTED, .fd = -1};
+            .which = (uint32_t)result->given,
+            .outcome = UNSTARTED,
+            .fd = -1,
+        };
         int more = list_next(&item);
         if (more < 0)
             report_status(1);
         if (more <= 0)
-            return given;
+            return;
+        result->given++;
+        result->count[UNSTARTED]++;
         report_item(&item);
         free(item.text);
         signals_next(); /* shows that we are not stuck */
@@ -212,14 +215,14 @@ static void write_table(const struct result *result, double seconds) {
 }
 
 /* Says how it went. */
-static void conclude(const struct result *result, double seconds) {
+static void conclude(struct result *result, double seconds) {
     static const struct progress none = {.writing = true};
     report_progress(&none);
     if (result->failed)
         report_status(1);
     write_table(result, seconds);
-    uint64_t given = account_for_rest(result);
-    report_closing(given, config.verbose);
+    account_for_rest(result);
+    report_closing(result, config.verbose);
     if (!ledger_close())
         report_unwritable(options.argument['l']);
     if (result->signal == 0 && close(1) < 0)

@@ -215,7 +215,7 @@ int main(int argc, char **argv) {
     sqlite3_close(db);
     if (result.signal != 0)
         signals_die(result.signal);
-    if (status < 0 || result.complete < CURSORS)
+    if (status < 0 || result.count[COMPLETE] < CURSORS)
         return 1;
     if (process_rows() < 0) {
         say("unable to process the rows: %s", strerror(errno));

@@ -128,6 +128,7 @@ struct process {
     enum process_state state;
     int status;         /* as waitpid() tells it, once it has exited */
     double deadline;    /* when (of now()) its time is up; 0: never */
+    double exited_at;   /* when (of now()) its exit was noticed */
     double quiet_since; /* when (of now()) it last wrote, or exited */
 };
 
@@ -234,7 +235,8 @@ static void collect(struct process *process) {
             continue;
         process->state = PROCESS_EXITED;
         process->status = status;
-        process->quiet_since = now();
+        process->exited_at = now();
+        process->quiet_since = process->exited_at;
     }
     if (process->state == PROCESS_EXITED && kill(-process->pid, 0) < 0) {
         process->state = PROCESS_GONE;
@@ -329,6 +331,14 @@ static enum verdict sleep_until_news(
     return signals_next() != 0 ? LOST : GO_ON;
 }
 
+/* When what an exited process has left has to be through with its output. */
+static double last_moment(const struct process *process) {
+    double from = process->deadline;
+    if (from < process->exited_at)
+        from = process->exited_at;
+    return from + GRACE;
+}
+
 /* Is the time of the process up?  What has exited in time is not late, however
  * late that is noticed; but what it has left has no more than GRACE to write
  * the rest. */
@@ -336,8 +346,7 @@ static bool is_late(struct process *process) {
     if (process->deadline <= 0 || now() < process->deadline)
         return false;
     collect(process);
-    return process->state == PROCESS_RUNS ||
-        now() >= process->deadline + GRACE;
+    return process->state == PROCESS_RUNS || now() >= last_moment(process);
 }
 
 /* Delivers what there is, or sleeps until something happens. */
@@ -361,10 +370,10 @@ static enum verdict step(struct process *process) {
         double quiet_until = process->quiet_since + GRACE;
         if (process->out < 0 || now() >= quiet_until)
             return ENDED;
-        if (deadline <= 0 || quiet_until < deadline + GRACE)
+        if (deadline <= 0 || quiet_until < last_moment(process))
             deadline = quiet_until;
         else
-            deadline += GRACE; /* see is_late() */
+            deadline = last_moment(process);
     }
     return sleep_until_news(process, deadline);
 }

@@ -173,7 +173,7 @@ static const char *receive_hello(struct conn *conn, double deadline,
         return missing(error);
     memcpy(challenge->client_nonce, hello + MAGIC_SIZE, NONCE_SIZE);
     memcpy(challenge->server_nonce, conn->nonce, NONCE_SIZE);
-    return *secret == NULL ? "nobody is expected from elsewhere" : NULL;
+    return NULL;
 }
 
 /* The server's half of the proofs, which protocol.h draws.  Needs no lock.
@@ -191,9 +191,14 @@ static const char *prove(struct conn *conn, enum peer *peer) {
         return reason;
     memcpy(answer, MAGIC, MAGIC_SIZE);
     memcpy(answer + MAGIC_SIZE, conn->nonce, NONCE_SIZE);
-    secret_prove_server(answer + MAGIC_SIZE + NONCE_SIZE, secret, &challenge);
+    memset(answer + MAGIC_SIZE + NONCE_SIZE, 0, PROOF_SIZE); /* no proof */
+    if (secret != NULL)
+        secret_prove_server(
+            answer + MAGIC_SIZE + NONCE_SIZE, secret, &challenge);
     if (writen(conn->fd, answer, sizeof(answer)) < sizeof(answer))
         return "closed before its opening";
+    if (secret == NULL)
+        return "nobody is expected from elsewhere";
     size_t got = readn(conn->fd, opening, sizeof(opening), deadline);
     if (got == 0 && errno == 0 && *peer == PEER_ELSEWHERE)
         return "wrong token"; /* so it has found, of our proof */

@@ -61,9 +61,8 @@ static bool receive_end(struct conn *conn, struct item *item, size_t n) {
     uint32_t value_max = kind == END_EXIT ? EXIT_MAX : SIGNAL_VALUE_MAX;
     if (kind >= END_KINDS || value > value_max || bytes != item->bytes)
         return false;
-    item->kind = (enum ending_kind)kind;
     item->value = value;
-    item->outcome = outcome_of(item->kind, item->value);
+    item->outcome = outcome_of((enum ending_kind)kind, value);
     item->reason = printable_copy((char *)payload + END_SIZE, n - END_SIZE);
     return true;
 }

@@ -74,11 +74,13 @@ enum item_state {
 /* What became of an item. */
 enum outcome {
     COMPLETE,
-    FAILED,     /* exit status not 0, or its command could not be executed */
-    KILLED,     /* its command died of a signal */
-    TIMED_OUT,  /* it ran out of its time */
-    INCOMPLETE, /* its client went away, or it could not be written */
-    UNSTARTED,  /* no client ever had it */
+    FAILED,       /* its command has exited with another status than 0 */
+    NOT_EXECUTED, /* its command could not be executed */
+    NOT_FOUND,    /* its command is not there */
+    KILLED,       /* its command died of a signal */
+    TIMED_OUT,    /* it ran out of its time */
+    INCOMPLETE,   /* its client went away, or it could not be written */
+    UNSTARTED,    /* no client ever had it */
     OUTCOMES
 };
 
@@ -95,11 +97,10 @@ struct item {
     /* Its latest run.  These are lib/items.c's and server.c's. */
     enum item_state state;
     enum outcome outcome;
-    enum ending_kind kind; /* of its end, and the value that goes with it */
-    uint32_t value;
-    char *reason; /* the client's words for that, printable, or NULL */
-    int tries;    /* how often it was handed out */
-    pid_t pid;    /* the child that ran it; 0: a client from elsewhere */
+    uint32_t value; /* FAILED: the exit status; KILLED: the signal */
+    char *reason;   /* the client's words for that, printable, or NULL */
+    int tries;      /* how often it was handed out */
+    pid_t pid;      /* the child that ran it; 0: a client from elsewhere */
     struct in_addr peer; /* where that was */
     double began, took;  /* when (of now()) and how long, in seconds */
     uint64_t bytes;      /* that have arrived */
@@ -152,13 +153,13 @@ struct callbacks {
 /* --- What server() leaves behind */
 
 struct result {
-    bool failed;       /* something went wrong in the parent, which said it */
-    bool aborted;      /* the run was ended early */
-    int signal;        /* by this signal, or 0 */
-    bool listed;       /* the list is at its end */
-    uint64_t given;    /* items taken from it */
-    uint64_t complete; /* items whose outcome is COMPLETE */
-    uint64_t bytes;    /* received */
+    bool failed;    /* something went wrong in the parent, which said it */
+    bool aborted;   /* the run was ended early */
+    int signal;     /* by this signal, or 0 */
+    bool listed;    /* the list is at its end */
+    uint64_t given; /* items taken from it */
+    uint64_t count[OUTCOMES]; /* of these: what became of them */
+    uint64_t bytes;           /* received */
 };
 
 /* --- Functions of the parent */

@@ -113,8 +113,7 @@ void items_change(struct item *item, enum item_state state) {
 void items_retire(struct item *item) {
     open_list_remove(&items.open, item);
     memory_refund(sizeof(*item) + item->length);
-    if (item->outcome == COMPLETE)
-        run.result->complete++;
+    run.result->count[item->outcome]++;
     items_change(item, ITEM_RETIRED);
     free(item->text);
     free(item->reason);

@@ -261,7 +261,7 @@ void output_advance(void) {
 void output_tick(void) {
     const struct item *item = turn_item();
     struct progress progress = {
-        .complete = run.result->complete,
+        .complete = run.result->count[COMPLETE],
         .total = run.result->given,
         .is_total = run.result->listed,
         .bytes = run.result->bytes,
@@ -311,15 +311,17 @@ static void close_account(struct item *item) {
         item->outcome = INCOMPLETE;
 }
 
-/* Reports all items that are still open; no other thread touches one any more.
- * If one is stuck within done(), that will not be called again. */
+/* Accounts for all items that are still open, and reports them; no other
+ * thread touches one any more.  If one is stuck within done(), that will not
+ * be called again. */
 void output_leave(void) {
+    bool is_stuck = output.role == ROLE_REPORTS;
     run.phase = RUN_LEFT;
     for (struct item *item = items_first(); item; item = item->next) {
-        if (output.role == ROLE_REPORTS && output.busy_item == item)
-            continue;
-        close_account(item);
-        if (output.role == ROLE_REPORTS)
+        if (!is_stuck || output.busy_item != item)
+            close_account(item);
+        run.result->count[item->outcome]++;
+        if (is_stuck)
             continue;
         unlock();
         run.callbacks->done(item);

@@ -18,19 +18,24 @@
 #define LABEL_SIZE 64     /* bytes for an item's number and its text, */
 #define LABEL_TEXT_MAX 40 /* of which so many are shown */
 
-static const char *const outcome_words[OUTCOMES] = {
-    [COMPLETE] = "complete",
-    [FAILED] = "failed",
-    [KILLED] = "killed",
-    [TIMED_OUT] = "timeout",
-    [INCOMPLETE] = "incomplete",
-    [UNSTARTED] = "unstarted",
+/* The ledger's word for an outcome, and the exit status that it makes. */
+static const struct {
+    const char *word;
+    int status;
+} outcomes[OUTCOMES] = {
+    [COMPLETE] = {"complete", 0},
+    [FAILED] = {"failed", 123},
+    [NOT_EXECUTED] = {"failed", 126},
+    [NOT_FOUND] = {"failed", 127},
+    [KILLED] = {"killed", 125},
+    [TIMED_OUT] = {"timeout", 124},
+    [INCOMPLETE] = {"incomplete", 123},
+    [UNSTARTED] = {"unstarted", 0},
 };
 
 static struct {
-    uint64_t count[OUTCOMES]; /* items that ended so */
-    int status;               /* the exit status so far */
-    int ledger;               /* the ledger's descriptor, or -1 */
+    int status; /* the exit status so far */
+    int ledger; /* the ledger's descriptor, or -1 */
     const char *ledger_path;
     char *const *command; /* as given, for the ledger */
 } report = {.ledger = -1};
@@ -38,11 +43,14 @@ static struct {
 /* --- How an item failed */
 
 enum outcome outcome_of(enum ending_kind kind, uint32_t value) {
-    if (kind == END_EXIT)
-        return value == 0 ? COMPLETE : FAILED;
-    if (kind == END_SIGNAL)
-        return KILLED;
-    return kind == END_TIMEOUT ? TIMED_OUT : FAILED;
+    static const enum outcome by_kind[END_KINDS] = {
+        [END_EXIT] = FAILED,
+        [END_SIGNAL] = KILLED,
+        [END_TIMEOUT] = TIMED_OUT,
+        [END_NOT_EXECUTED] = NOT_EXECUTED,
+        [END_NOT_FOUND] = NOT_FOUND,
+    };
+    return kind == END_EXIT && value == 0 ? COMPLETE : by_kind[kind];
 }
 
 /* Puts an item's number and, if it says more, its text into a label. */
@@ -68,7 +76,7 @@ void report_failure(const struct item *item, bool again) {
         say("%s: timed out%s", label, then);
     else if (item->outcome == KILLED)
         say("%s: signal %lu%s", label, (unsigned long)item->value, then);
-    else if (item->kind == END_EXIT)
+    else if (item->outcome == FAILED)
         say("%s: exit %lu%s", label, (unsigned long)item->value, then);
     else
         say("%s: unable to execute %s%s", label,
@@ -93,16 +101,6 @@ void report_status(int status) {
 
 int report_exit_status(void) {
     return report.status;
-}
-
-/* The exit status that an item makes, and its column in the ledger. */
-static int status_of(const struct item *item) {
-    static const int statuses[OUTCOMES] = {0, 123, 125, 124, 123, 0};
-    if (item->outcome == FAILED && item->kind == END_NOT_EXECUTED)
-        return 126;
-    if (item->outcome == FAILED && item->kind == END_NOT_FOUND)
-        return 127;
-    return statuses[item->outcome];
 }
 
 /* Something cannot be written.  The run goes on, but has failed. */
@@ -193,10 +191,11 @@ static void ledger_item(const struct item *item) {
     struct timespec t;
     bool ran = item->tries > 0;
     char host[INET_ADDRSTRLEN] = ":";
-    int value = item->outcome == FAILED ? status_of(item) : -1;
-    if (item->outcome == COMPLETE ||
-        (item->outcome == FAILED && item->kind == END_EXIT))
+    int value = -1;
+    if (item->outcome == COMPLETE || item->outcome == FAILED)
         value = (int)item->value;
+    if (item->outcome == NOT_EXECUTED || item->outcome == NOT_FOUND)
+        value = outcomes[item->outcome].status;
     if (epoch <= 0 && clock_gettime(CLOCK_REALTIME, &t) == 0)
         epoch = (double)t.tv_sec + (double)t.tv_nsec / 1e9 - now();
     if (ran && item->pid == 0)
@@ -206,7 +205,7 @@ static void ledger_item(const struct item *item) {
         item->took, (uintmax_t)item->bytes, value,
         item->outcome == KILLED ? (unsigned long)item->value : 0ul);
     text_add_command(&text, item);
-    text_format(&text, "\t%s\n", outcome_words[item->outcome]);
+    text_format(&text, "\t%s\n", outcomes[item->outcome].word);
     ledger_write(&text);
 }
 
@@ -235,31 +234,29 @@ bool ledger_close(void) {
     return fd < 0 || close(fd) == 0;
 }
 
-/* --- Items that have come to their end */
-
-/* Counts an item, and writes its line. */
+/* An item has come to its end: writes its line. */
 void report_item(struct item *item) {
-    report.count[item->outcome]++;
-    report_status(status_of(item));
     if (report.ledger >= 0)
         ledger_item(item);
 }
 
-/* Counts items that were never started, and have no line in a ledger. */
-void report_many_unstarted(uint64_t n) {
-    report.count[UNSTARTED] += n;
-}
+/* --- The end */
 
-/* The last line, if not all items given are complete, or it is wanted. */
-void report_closing(uint64_t given, bool always) {
-    char line[OUTCOMES * 40];
-    size_t n = 0;
-    if (report.count[COMPLETE] == given && !always)
-        return;
+/* The last line, if not all items are complete, or it is wanted; and what they
+ * mean for the exit status. */
+void report_closing(const struct result *result, bool always) {
+    const uint64_t *count = result->count;
     for (int i = 0; i < OUTCOMES; i++)
-        n += (size_t)snprintf(line + n, sizeof(line) - n, "%s%ju %s",
-            i > 0 ? ", " : "", (uintmax_t)report.count[i], outcome_words[i]);
-    say("%s", line);
+        if (count[i] > 0)
+            report_status(outcomes[i].status);
+    if (count[COMPLETE] == result->given && !always)
+        return;
+    say("%ju complete, %ju failed, %ju killed, %ju timeout, %ju incomplete, "
+        "%ju unstarted",
+        (uintmax_t)count[COMPLETE],
+        (uintmax_t)(count[FAILED] + count[NOT_EXECUTED] + count[NOT_FOUND]),
+        (uintmax_t)count[KILLED], (uintmax_t)count[TIMED_OUT],
+        (uintmax_t)count[INCOMPLETE], (uintmax_t)count[UNSTARTED]);
 }
 
 /* --- The progress */
