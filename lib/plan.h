@@ -1,0 +1,16 @@
+/*
+ * plan.h - what is to be executed for an item.
+ */
+#ifndef PLAN_H
+#define PLAN_H
+
+struct plan {
+    char *path;         /* of the program */
+    char **argv;        /* its arguments */
+    char **script_argv; /* those of a shell, if it is a script without #! */
+};
+
+int plan_make(struct plan *plan, char *const *words, const char *text);
+void plan_free(struct plan *plan);
+
+#endif
