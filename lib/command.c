@@ -18,9 +18,8 @@
 #include <sys/wait.h>
 
 #define PIECE ((size_t)1 << 17) /* bytes delivered at a time, at most */
-#define PIPE_SIZE                                                             \
-    (1 << 18)              /* bytes; all pipes of a user together may
-                                 * have no more than 64 MiB */
+/* Bytes of a pipe: all those of a user may have no more than 64 MiB. */
+#define PIPE_SIZE (1 << 18)
 #define FORK_PATIENCE 10.0 /* seconds to wait for a free process */
 #define KILL_POLL 10       /* milliseconds between looks at a group */
 
