@@ -325,11 +325,14 @@ try() {
     rm -rf "$dir/work" "$dir/leader" "$dir/family"
 }
 
-# refuse REASON OPTION VALUE: a test that gather does not take this value.
+# refuse LETTER VALUE WANTED: a test that gather does not take that value of
+# -LETTER, but says what is wanted.
 refuse() {
-    try "command line: refuses $2 '$3'" <<.
-\$ gather $2 '$3' echo
-! fatal: unable to understand $1
+    server='-c 127.0.0.1:7'
+    [ "$1" = w ] || server=''
+    try "command line: refuses -$1 '$2'" <<.
+\$ gather $server -$1 '$2' echo
+! fatal: -$1 $2: not $3
 ? 1
 .
 }
@@ -469,11 +472,43 @@ for signal in HUP:1 INT:2 QUIT:3 TERM:15; do
 \$ gather sh -c 'export G=\$\$; exec gather -n 1 sh -c "\$1"' - \\
 \$     ::: 'kill -${signal%:*} \$G; exec sleep 60'
 = 0 0 0 0 1 0
-! item 0: signal ${signal#*:}
+! item 0 (kill -${signal%:*} \$G; exec sleep 60): signal ${signal#*:}
 = 0 0 1 0 0 0
 ? 125
 .
 done
+
+# Who ends a job by its processes, in whatever order, means what is meant by a
+# signal to gather alone.
+for signal in HUP:129 INT:130 QUIT:131 TERM:143; do
+    try "death by ${signal%:*}: commands clean up, whoever else has got it" <<.
+\$ cat >script <<'end'
+\$ trap 'sleep 0.2 2>/dev/null; : >clean\$1; exit' HUP INT QUIT TERM
+\$ echo \$\$ >command\$1; echo \$PPID >helper\$1
+\$ [ \$1 = 0 ] && till test -s helper1 && eval "kill -${signal%:*} \$who"
+\$ while :; do sleep \$nap; done
+\$ end
+\$ for who in '\$G \$(cat helper*)' '\$(cat helper*) \$G' \\
+\$     '\$G \$(cat helper* command*)' '\$(cat command* helper*) \$G'; do
+\$     export who; watched gather sh script ::: 0 1 2>/dev/null
+\$     echo \$? *; rm clean* command* helper*
+\$ done
+${signal#*:} clean0 clean1 command0 command1 helper0 helper1 script
+${signal#*:} clean0 clean1 command0 command1 helper0 helper1 script
+${signal#*:} clean0 clean1 command0 command1 helper0 helper1 script
+${signal#*:} clean0 clean1 command0 command1 helper0 helper1 script
+.
+done
+
+try 'signals: to the helper processes alone they mean nothing' <<'.'
+$ gather -j 2 sh -c 'echo $PPID >h$1; till test -s h0; till test -s h1
+$     for s in HUP INT QUIT TERM; do kill -$s $(cat h0 h1); done 2>/dev/null
+$     echo $1' - ::: 0 1 2 3
+0
+1
+2
+3
+.
 
 try 'death by TERM: a command that ignores TERM is killed' <<'.'
 $ watched gather sh -c 'trap "" TERM; kill -TERM $G
@@ -527,6 +562,46 @@ $     echo $((status > 128 ? status % 128 : 0))) 2>/dev/null
 $ done
 15
 15
+.
+
+# The ledger takes some of many lines, or half of a long one.
+try 'death by TERM: while the ledger takes nothing' <<'.'
+$ mkfifo log; sleep 60 <log 2>/dev/null & r=$!
+$ list=$(lines 60 $(dd if=/dev/zero bs=3000 count=1 2>/dev/null | tr '\0' x))
+$ watched gather -j 2 -l log sh -c '[ $GATHER_WHICH = 119 ] || exit 0
+$     kill -TERM $G; exec sleep 60' - ::: $list 2>err
+$ echo $?; kill $r; digits <err | sed 's/\(write log\): .*/\1: reason/'
+143
+gather: fatal: unable to write log: reason
+gather: N complete, N failed, N killed, N timeout, N incomplete, N unstarted
+.
+
+try 'death by TERM: while the ledger takes half a line' <<'.'
+$ mkfifo log; sleep 60 <log 2>/dev/null & r=$!
+$ x=$(dd if=/dev/zero bs=100000 count=1 2>/dev/null | tr '\0' x)
+$ watched gather -j 2 -l log sh -c '[ $GATHER_WHICH = 9 ] || exit 0
+$     kill -TERM $G; exec sleep 60' - ::: $x $x 2 3 4 5 6 7 8 9 2>err
+$ echo $?; kill $r; sed '/unable to write log/d' err >&2
+143
+= 1 0 0 0 9 0
+.
+
+try 'death by TERM: while standard error takes nothing' <<'.'
+$ mkfifo full; sleep 60 <full 2>/dev/null & r=$!
+$ lines 1000000 x >full 2>/dev/null & w=$!; sleep $second
+$ watched gather -k -u -j 2 sh -c '[ $1 != 0 ] || exit 3; echo $1
+$     [ $1 != 9 ] || { kill -TERM $G; exec sleep 60; }' - \
+$     ::: 0 1 2 3 4 5 6 7 8 9 2>full
+$ echo $?; kill $r $w
+1
+2
+3
+4
+5
+6
+7
+8
+143
 .
 
 try 'death by PIPE: the reader of the output went away' <<'.'
@@ -594,11 +669,7 @@ for option in -0 '-a file' '-b 127.0.0.1' -k '-j 2' '-l log' '-m 1' '-n 2' \
     misuse "-c beside ${option%% *}" -c 127.0.0.1:7 "$option" echo
 done
 for n in -1 x '' 2147483647; do
-    try "command line: refuses -w '$n'" <<.
-\$ gather -c 127.0.0.1:7 -w '$n' echo
-! fatal: unable to understand $n: not a number, or out of range
-? 1
-.
+    refuse w "$n" 'a whole number from 0 to 2147483646'
 done
 for port in no-such-service 65536 0 ''; do
     try "command line: refuses -c 'host:$port'" <<.
@@ -617,27 +688,81 @@ for token in '' 0 00112233445566778899aabbccddeef \
 done
 unset GATHER_TOKEN
 misuse 'no GATHER_TOKEN of 32 hex digits for -b, -c or -j 0' -j 0 echo
+misuse '-c beside -j' -c 127.0.0.1:7 -j 2 true
 
 for n in -1 '' 12x x 1.5 +1 ' 1' '1 ' 0x10 1e3 1k 1000001 \
     18446744073709551617 9999999999999999999999; do
-    refuse "$n: not a number, or out of range" -j "$n"
+    refuse j "$n" 'a whole number from 0 to 1000000'
 done
 for n in -1 '' 12x 1k 2147483648 4294967297; do
-    refuse "$n: not a number, or out of range" -n "$n"
-done
-for n in -1 '' 12x k 1K 1kk 1kB 1k1 1.5k 1125899906842625 1048577G \
-    18446744073709551615; do
-    refuse "$n: not a number, or out of range" -s "$n"
-done
-for n in -1 '' 12x 1T; do
-    refuse "$n: not a number, or out of range" -m "$n"
+    refuse n "$n" 'a whole number from 0 to 2147483647'
 done
 for n in -1 '' 12x 1k 1000001; do
-    refuse "$n: not a number, or out of range" -r "$n"
+    refuse r "$n" 'a whole number from 0 to 1000000'
+done
+bytes='a number of bytes from 0 to 1125899906842624'
+bytes="$bytes, which k, M or G may follow"
+for n in -1 '' 12x k 1K 1kk 1kB 1k1 1.5k 1125899906842625 1048577G \
+    18446744073709551615; do
+    refuse s "$n" "$bytes"
+done
+for n in -1 '' 12x 1T; do
+    refuse m "$n" "$bytes"
 done
 for n in 0 -1 "" . x 1x 1.2.3 1e3 +1 0x1 inf nan 1000000.5; do
-    refuse "$n: not a number, or out of range" -t "$n"
+    refuse t "$n" 'a number of seconds above 0, up to 1000000'
 done
+
+try 'command line: -h shows what there is' <<'.'
+$ gather -h
+usage: gather [option ...] [command ... [::: item ...]]
+       gather -c host[:port] [option ...] [command ...]
+
+  -0              items end with a NUL byte, not a newline
+  -a file         items are the lines of file
+  -b address      listen there; serve clients from elsewhere
+  -c host[:port]  be a client of the server there
+  -h              show this
+  -j jobs         so many at once (20)
+  -k              keep going when an item has failed
+  -l log          write a ledger: a line for each item
+  -m bytes        memory for what waits (64M)
+  -n cursors      items are numbers (20)
+  -o template     a file for each item, {} its number
+  -p port         listen there (ingreslock)
+  -q              show no progress
+  -r retries      run an item that failed again (0)
+  -s bytes        size of a cursor (1M)
+  -t seconds      time that an item may take
+  -u              output in the order of completion
+  -v              tell what happens
+  -V              show the version
+  -w which        deliver that item and no other
+
+Without a command it demonstrates itself.  The manual is gather(1).
+.
+
+try 'command line: -V shows the version' <<'.'
+$ gather -V
+gather 2.0
+.
+
+try 'command line: -h and -V need nothing else to make sense' <<'.'
+$ gather -h >want; gather -V >>want
+$ gather -j x -w 1 -c a -n2 -h ::: ::: >got; gather -k -V -m 1T nothing >>got
+$ cmp want got; ls
+got
+want
+.
+
+try 'command line: -h and -V tell that their output cannot be written' <<'.'
+@ /dev/full: test -w /dev/full
+$ gather -h >/dev/full; echo $?; gather -V >&-; echo $?
+1
+1
+! fatal: unable to write standard output: No space left on device
+! fatal: unable to write standard output: Bad file descriptor
+.
 
 try 'command line: options end where the command begins' <<'.'
 $ gather printf '%s\n' -k ::: -x --
@@ -921,8 +1046,9 @@ $ gather -a list echo
 
 try 'items: one of 1 MiB is not refused' <<'.'
 $ dd if=/dev/zero bs=1024 count=1024 2>/dev/null | tr '\0' x >list
-$ gather -a list no-such-command {} 2>&1 | sed 's/execute: .*/execute: ../'
-gather: item 0 (xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...): unable to execute no-such-command: No such file or directory
+$ gather -a list no-such-command {} 2>&1 | sed -e 's/(x\{40\}\.\.\.)/(x...)/' \
+$     -e 's/command: .*/command: .../'
+gather: item 0 (x...): unable to execute no-such-command: ...
 gather: 0 complete, 1 failed, 0 killed, 0 timeout, 0 incomplete, 0 unstarted
 .
 
@@ -1096,7 +1222,7 @@ for signal in HUP:1 INT:2 QUIT:3 PIPE:13 TERM:15; do
 \$ trap '' ${signal%:*}
 \$ gather sh -c 'while kill -${signal%:*} \$\$; do sleep \$nap
 \$     done >out 2>&1 & exec sleep 60' - ::: a
-! item 0: signal ${signal#*:}
+! item 0 (a): signal ${signal#*:}
 = 0 0 1 0 0 0
 ? 125
 .
@@ -1318,6 +1444,27 @@ $ cat small large | awk '{ kB[NR] = $1 } END { print (kB[2] - kB[1] < 9000) }'
 1
 .
 
+# Item 0 loses its child and waits for a client; none is free until one of the
+# others is through, so one of them may hold all that it has to say.
+try 'output: one item alone may exceed -m while that with the turn waits' <<'.'
+@ ps -o rss: ps -o rss= -p $$
+$ cat >script <<'end'
+$ n=$1 bytes=$2 G=$$; shift 2; export n bytes G
+$ exec gather -m 1M -r 1 -j $((n + 1)) sh -c 'case $1 in
+$     0) mkdir once || exit 0; till test -e at$n; kill -KILL $PPID
+$         exec sleep 60 ;;
+$     rss) ps -o rss= -p $G ;;
+$     *) [ $1 = 1 ] || till test -e at$(($1 - 1)); : >at$1
+$         till grep -q "trying again" err
+$         dd if=/dev/zero bs=64k count=$bytes 2>/dev/null ;;
+$     esac' - ::: "$@" rss
+$ end
+$ run() { sh script "$@" 2>err | tr -d '\0'; rm -r once at*; }
+$ { run 1 0 0 1; run 1 480 0 1; run 3 480 0 1 2 3; } | tee sizes |
+$     awk '{ kB[NR] = $1 } END { print (kB[3] - kB[1] < 2 * (kB[2] - kB[1])) }'
+1
+.
+
 try 'output: -u is in the order of completion' <<'.'
 $ mkfifo gate
 $ gather -u sh -c '[ $1 = a ] && read x <gate; echo $1' - ::: a b | {
@@ -1343,6 +1490,21 @@ try 'output: -u leaves every item whole with -m 0, too' <<'.'
 $ gather -u -m 0 -j 4 -n 8 lines 50000 {} | awk '{ print $1 }' | uniq -c |
 $     awk '$1 == 50000 { n++ } END { print n, NR }'
 8 8
+.
+
+# X holds 12 MiB; T gets the turn, as memory is used up, and then says nothing;
+# F ends; M needs 18 MiB.  When X loses its child, M has all that it needs.
+try 'output: memory that comes back is for who waits for memory' <<'.'
+$ gather -u -k -m 20M -j 4 sh -c ::: \
+$     'dd if=/dev/zero bs=64k count=192; echo $PPID >x; exec sleep 60' \
+$     'till test -s x; dd if=/dev/zero bs=64k count=480; : >t
+$         till test -e n; kill -KILL $(cat x); till test -e m' \
+$     'till test -e t; echo F; : >f' \
+$     'till test -e f; (sleep $second; : >n) >&2 &
+$         dd if=/dev/zero bs=64k count=288; : >m' 2>err | wc -c | tr -d ' '
+$ sed -n '/ killed, /p' err >&2
+50331650
+= 3 0 0 0 1 0
 .
 
 try 'output: full' <<'.'
@@ -1446,20 +1608,74 @@ c
 .
 
 try 'failure: a command that is not there, with -k' <<'.'
-$ gather -k -j 1 {} a ::: echo no-such-command echo
+$ gather -k -j 1 {} a ::: echo nothing echo
 a
 a
-! item 1 (no-such-command): unable to execute no-such-command: No such file or directory
+! item 1 (nothing): unable to execute nothing: No such file or directory
 = 2 1 0 0 0 0
 ? 127
 .
 
 try 'failure: arguments that are too long are reported' <<'.'
 $ dd if=/dev/zero bs=1024 count=1024 2>/dev/null | tr '\0' x >list
-$ gather -a list true {} {} {} {} {} {} {} {} {} {}
-! item 0 (xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...): unable to execute true: Argument list too long
+$ gather -a list true {} {} {} {} {} {} {} {} {} {} 2>err; echo $?
+$ sed 's/(x\{40\}\.\.\.)/(x...)/' err >&2
+126
+! item 0 (x...): unable to execute true: Argument list too long
 = 0 1 0 0 0 0
-? 126
+.
+
+# --- The words for an item that failed
+
+try 'messages: an item has its number and, if that says more, its text' <<'.'
+$ gather -k -j 1 false ::: 0 2 '' 'a  b'
+! item 0: exit 1
+! item 1 (2): exit 1
+! item 2: exit 1
+! item 3 (a  b): exit 1
+= 0 4 0 0 0 0
+? 123
+.
+
+try 'messages: of a long text 40 bytes are shown' <<'.'
+$ t=0123456789012345678901234567890123456789
+$ gather -k -j 1 false ::: $t ${t}01
+! item 0 (0123456789012345678901234567890123456789): exit 1
+! item 1 (0123456789012345678901234567890123456789...): exit 1
+= 0 2 0 0 0 0
+? 123
+.
+
+# The characters are of 2, 3 and 4 bytes; then come half a character, one in
+# more bytes than it needs, a surrogate, what is beyond Unicode, and C1.
+try 'messages: what is not printable is shown as ?' <<'.'
+$ good=$(printf '\303\244\342\202\254\360\237\230\200')
+$ esc=$(printf '\033[31m\001\177\t')
+$ bad=$(printf '\303.\300\257.\355\240\200.\364\220\200\200.\302\233')
+$ gather -k -j 1 false ::: "$good" "$esc" "$bad" "a
+$ b" 2>err
+$ sed -n "s/$good/good/; s/^gather: item //p" err
+0 (good): exit 1
+1 (?[31m???): exit 1
+2 (?.??.???.????.??): exit 1
+3 (a?b): exit 1
+.
+
+try 'messages: no character is cut' <<'.'
+$ t=01234567890123456789012345678901234567 c=$(printf '\360\237\230\200')
+$ gather -k -j 1 false ::: $t$c ${t}8$c ${t}89$c $t$c$c 2>err
+$ sed -n "s/$c/c/g; s/^gather: item . (.*67\(.*\)/\1/p" err
+c): exit 1
+8c): exit 1
+89...): exit 1
+...): exit 1
+.
+
+try 'messages: the words of a client are made printable, too' <<'.'
+$ gather "$(printf 'no\033[2J\302\233')" ::: a
+! item 0 (a): unable to execute no?[2J??: No such file or directory
+= 0 1 0 0 0 0
+? 127
 .
 
 # --- Retries
@@ -1550,18 +1766,42 @@ $ echo $?; { lines 50000 a; echo a: try 1; } | cmp - got
 = 0 1 0 0 0 0
 .
 
+try 'retries: a failed run is not seen, though others fill the memory' <<'.'
+$ gather -m 1M -r 1 -j 2 sh -c 2>err >got ::: \
+$     'till test -e b; dd if=/dev/zero bs=1000 count=300; flaky 1 a' \
+$     'dd if=/dev/zero bs=1000 count=900' ': >b'
+$ echo $?; tr -d '\0' <got; wc -c <got; sed -n 's/^gather: //p' err
+0
+a: try 2
+1200009
+item 0 (till test -e b; dd if=/dev/zero bs=1000 ...): exit 1, trying again
+.
+
+# The others, 95 MiB, fill what is usual while the first one sleeps.
+try 'retries: a failed run is not seen, with the usual memory' <<'.'
+$ gather -r 1 -l log sh -c 'n=$(($1 - 1)); if [ $1 = 0 ]; then
+$     till test -e at6; sleep $second; lines 50000 x; flaky 1 0; exit; fi
+$     [ $n = 0 ] || till test -e at$n
+$     dd if=/dev/zero bs=64k count=80 2>/dev/null; : >at$1' - \
+$     ::: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 | tr -d '\0' >got
+$ { lines 50000 x; echo 0: try 2; } | cmp - got
+$ awk '$6 == 5242880 && $NF == "complete"' log | count
+19
+! item 0: exit 1, trying again
+.
+
 try 'retries: after a signal, a time-out, a command not found' <<'.'
 $ gather -k -r 1 sh -c ::: 'kill -KILL $$'
 $ gather -k -r 1 -t 0.1 sleep ::: 60
-$ gather -k -r 1 no-such-command ::: a
+$ gather -k -r 1 none ::: a
 ! item 0 (kill -KILL $$): signal 9, trying again
 ! item 0 (kill -KILL $$): signal 9
 = 0 0 1 0 0 0
 ! item 0 (60): timed out, trying again
 ! item 0 (60): timed out
 = 0 0 0 1 0 0
-! item 0 (a): unable to execute no-such-command: No such file or directory, trying again
-! item 0 (a): unable to execute no-such-command: No such file or directory
+! item 0 (a): unable to execute none: No such file or directory, trying again
+! item 0 (a): unable to execute none: No such file or directory
 = 0 1 0 0 0 0
 ? 127
 .
@@ -1569,11 +1809,11 @@ $ gather -k -r 1 no-such-command ::: a
 try 'retries: after the death of its child' <<'.'
 $ gather -j 2 -r 1 sh -c 'mkdir once 2>/dev/null && { echo no
 $     kill -KILL $PPID; exec sleep 60; }
-$     till grep -q early err; echo $1' - ::: a b 2>err
-a
-b
+$     till grep -q early err; echo $1' - ::: 0 1 2>err
+0
+1
 $ sort err | digits
-gather: item N (a): incomplete: its client went away after N bytes, trying again
+gather: item N: incomplete: its client went away after N bytes, trying again
 gather: warning: child N ended early: signal N
 .
 
@@ -1614,6 +1854,14 @@ $ printf 'a\nb\nc\0d\n' >list; gather -j 1 false <list
 ! fatal: unable to take item 2: it contains a NUL byte
 = 0 1 0 0 0 1
 ? 1
+.
+
+# Nobody notices the end of the command until gather and its child go on.
+try 'time: what has ended in time is complete, though it is noticed late' <<'.'
+$ { till test -s pids; sleep $((second + 3)); kill -CONT $(cat pids); } &
+$ watched gather -t $second sh -c 'echo $1; echo $PPID $G >pids
+$     kill -STOP $G $PPID' - ::: a
+a
 .
 
 try 'time: its descendants end with it' <<'.'
@@ -1772,10 +2020,39 @@ f0
 .
 
 try 'files: full' <<'.'
-@ /dev/full: test -w /dev/full
-$ ln -s /dev/full f0.part; gather -n 1 -o f{} echo; echo $?; ls
+@ ulimit -f: sh -c 'ulimit -f 0'
+$ sh -c 'ulimit -f 0; exec gather -n 1 -o f{} echo'; echo $?; ls
 1
-! fatal: unable to write f0: No space left on device
+! fatal: unable to write f0: File too large
+= 0 0 0 0 1 0
+.
+
+try 'files: a link in place of .part is replaced, not followed' <<'.'
+$ echo victim >a; ln -s a f0.part; ln a f1.part; ln -s b f2.part
+$ gather -n 3 -o f{} echo new; grep . a f0 f1 f2; test -h f0; echo $?; ls
+a:victim
+f0:new
+f1:new
+f2:new
+1
+a
+f0
+f1
+f2
+.
+
+try 'files: a FIFO in place of .part is replaced, nobody waits for it' <<'.'
+$ mkfifo f0.part; gather -n 1 -o f{} echo new; cat f0; test -p f0; echo $?; ls
+new
+1
+f0
+.
+
+try 'files: a directory in place of .part stays, and is an error' <<'.'
+$ mkdir f0.part; gather -n 1 -o f{} echo new; echo $?; ls
+1
+f0.part
+! fatal: unable to create f0.part: File exists
 = 0 0 0 0 1 0
 .
 
@@ -1921,6 +2198,17 @@ $ gather -l none/log echo ::: a
 ? 1
 .
 
+# Standard output goes on, too, as far as that can be: to the next line.
+try 'ledger: one that takes nothing for a while holds nobody up' <<'.'
+$ mkfifo log; x=$(dd if=/dev/zero bs=100000 count=1 2>/dev/null | tr '\0' x)
+$ { till test -e 9; till grep -q 0 out; cut -f 1,10 >got; } <log &
+$ gather -j 2 -l log sh -c ': >$GATHER_WHICH; echo $GATHER_WHICH' - \
+$     ::: $x $x 2 3 4 5 6 7 8 9 >out
+$ wait; tr '\n' ' ' <out; echo; tr -d 'mplet\t\n' <got; echo
+0 1 2 3 4 5 6 7 8 9 
+SqSa0co1co2co3co4co5co6co7co8co9co
+.
+
 try 'ledger: full, which does not harm the output' <<'.'
 @ /dev/full: test -w /dev/full
 $ gather -l /dev/full echo ::: a b
@@ -2026,12 +2314,13 @@ $ echo $?; cat got
 try '-c: a wrong token is refused' <<'.'
 $ gather -k -p 0 -j 0 ::: a >out 2>err & p=$(port)
 $ (GATHER_TOKEN=ffffffffffffffffffffffffffffffff
-$     gather -c 127.0.0.1:$p echo bad; echo $?)
+$     gather -c 127.0.0.1:$p echo bad 2>&1; echo $?) | sed "s/$p/N/"
 $ gather -c 127.0.0.1:$p echo good; wait; cat out; sed 1d err
+gather: fatal: 127.0.0.1 port N does not know our token: it is not our server
+gather: fatal: the connection is lost
 1
 good a
-gather: warning: refused a stranger: wrong token
-! fatal: the connection is lost
+gather: warning: refused a stranger at 127.0.0.1: wrong token
 .
 
 try '-c: the token is in no environment of a command' <<'.'
@@ -2105,13 +2394,13 @@ $ wait $!; echo $?
 .
 
 try '-c, -r: the next client takes what another has lost' <<'.'
-$ gather -r 1 -p 0 -j 0 ::: a b 2>err >out & p=$(port)
+$ gather -r 1 -p 0 -j 0 ::: 0 1 2>err >out & p=$(port)
 $ watched gather -c 127.0.0.1:$p sh -c 'echo lost; kill -KILL $PPID' \
 $     2>/dev/null
 $ gather -c 127.0.0.1:$p echo found; wait; cat out; sed 1d err | digits
-found a
-found b
-gather: item N (a): incomplete: its client went away after N bytes, trying again
+found 0
+found 1
+gather: item N: incomplete: its client went away after N bytes, trying again
 .
 
 try '-c: a server that ends early ends its clients and their commands' <<'.'
@@ -2244,6 +2533,27 @@ a
 b
 .
 
+# Whoever of them reads the list gets the second line, and is busy with that
+# until -w has its answer.
+for others in 'R' 'R G'; do
+    try "-w: it learns at once that its item went to one of these: $others" <<.
+\$ mkfifo list; gather -p 0 -j 0 -a list >out 2>err & exec 4>list
+\$ p=\$(port); echo first >&4
+\$ for i in $others; do
+\$     gather -c 127.0.0.1:\$p sh -c 'echo \$1
+\$         [ \$1 = first ] || till test -e over' - 4>&- &
+\$     till grep -q first out
+\$ done; sleep \$second # for one to read on
+\$ (gather -c 127.0.0.1:\$p -w 1 true; echo \$? >over) 4>&- &
+\$ sleep \$second; echo second >&4; till test -s over; exec 4>&-; wait
+\$ cat over out
+1
+first
+second
+! fatal: item 1 is not to be had
+.
+done
+
 try 'death by SIGPIPE: process 1, which no signal kills, exits with 141' <<'.'
 @ unshare, to be process 1: unshare -p -f true
 $ { unshare -p -f "$GATHER" -q -n 9 lines 100000 {} 2>err; echo $? >st; } |
@@ -2254,14 +2564,15 @@ $     sed 1q; till grep . st 2>/dev/null
 
 unset GATHER_TOKEN
 
-try 'strangers: the token of a run is not all zero' <<'.'
+try 'strangers: no token opens a run that is not for clients from elsewhere' \
+    <<'.'
 $ gather -v -j 1 -n 1 sh -c 'GATHER_TOKEN=00000000000000000000000000000000
 $     export GATHER_TOKEN
 $     p=$(sed -n "s/.*listening on .* port //p" err)
 $     gather -c 127.0.0.1:$p true 2>/dev/null; echo $?' 2>err
-$ grep refused err
+$ sed -n 's/.* refused a stranger at //p' err
 1
-gather: warning: refused a stranger at 127.0.0.1: nobody is expected from elsewhere
+127.0.0.1: nobody is expected from elsewhere
 .
 
 # --- Deaths and other accidents
@@ -2365,6 +2676,23 @@ $ mkfifo list; { echo a; exec sleep 60 2>/dev/null; } >list &
 $ { watched gather -j 4 -a list sh -c 'kill -KILL $G'; echo $?; } 2>&1 |
 $     sed '/unable to connect/d'; kill $!
 137
+.
+
+try 'accident: a child that cannot connect says why, and ends the run' <<'.'
+@ unshare, for a loopback interface that is down: unshare -n true
+$ unshare -n "$GATHER" -j 1 -n 2 echo 2>err; echo $?
+$ digits <err | sed 's/\(port N\): .*/\1: reason/'
+1
+gather: fatal: unable to connect to N.N.N.N port N: reason
+gather: fatal: unable to go on: a child was unable to do its work
+gather: N complete, N failed, N killed, N timeout, N incomplete, N unstarted
+.
+
+try 'accident: a child that gives up ends the run, and what runs' <<'.'
+$ watched gather -k -r 1 sh -c 'kill -USR1 $G; exec sleep 60' ::: a
+! fatal: unable to go on: a child was unable to do its work
+= 0 0 0 0 1 0
+? 1
 .
 
 try 'accident: something left behind holds the output open' <<'.'
