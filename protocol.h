@@ -159,6 +159,8 @@ static inline int poll_until(
         int n = poll(poll_fds, count, poll_timeout(deadline));
         if (n >= 0 || (errno != EINTR && errno != EAGAIN && errno != ENOMEM))
             return n;
+        if (deadline > 0 && now() >= deadline)
+            return 0;
         if (errno != EINTR)
             nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     }
@@ -191,7 +193,7 @@ static inline size_t readn_waiting(
     int fd, void *buffer, size_t n, waiting *wait, double deadline) {
     size_t done = 0;
     while (done < n) {
-        if (deadline > 0 && now() >= deadline && done > 0) {
+        if (deadline > 0 && now() >= deadline) {
             errno = ETIMEDOUT; /* though there may be more all the time */
             break;
         }

@@ -339,7 +339,7 @@ static void *xserve(void *arg) {
         if (item == NULL && run_goes_on())
             exchange_goodbye(conn);
         items_client_left();
-        if (run.config->token != NULL)
+        if (run_goes_on() && run.config->token != NULL)
             items_look_ahead();
     }
     conn_free(conn);

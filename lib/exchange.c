@@ -14,6 +14,8 @@
 static size_t read_client(struct conn *conn, void *buffer, size_t n) {
     bool limited = conn->peer == PEER_ELSEWHERE && run.config->seconds > 0;
     double started = now();
+    if (limited && conn->seconds_left < 0)
+        return 0;
     unlock();
     size_t got =
         readn(conn->fd, buffer, n, limited ? started + conn->seconds_left : 0);

@@ -175,6 +175,8 @@ static void hand(struct taker *taker, enum answer answer, struct item *item) {
 
 /* Serves who stands in line, as far as there is something for them. */
 void items_dispatch(void) {
+    if (!run_goes_on())
+        return; /* nobody gets anything any more */
     struct item *item;
     enum answer answer;
     struct taker *before = NULL, *next;

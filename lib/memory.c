@@ -8,16 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLAB_BLOCKS 16 /* blocks that are asked of the system at a time */
-#define RESERVE_BLOCKS                                                        \
-    2 /* blocks that only the item with the turn may have,
-                          * lest it starves when the system has no memory */
+/* Blocks that are asked of the system at a time. */
+#define SLAB_BLOCKS 16
+/* Blocks that only the item with the turn may have, lest it starves when the
+ * system has no memory. */
+#define RESERVE_BLOCKS 2
 
 static struct {
     uint64_t limit;        /* bytes that items shall take, at most */
     uint64_t held;         /* bytes that they take now */
     struct block *reserve; /* for the item with the turn, which cannot wait */
     int reserve_count;
+    bool is_short; /* the system has refused memory since a block came back */
     struct block *free; /* blocks of the pool that nobody has.  They are never
                          * given back to the system: fresh memory is what
                          * costs, since each page of it is a fault. */
@@ -26,6 +28,11 @@ static struct {
 /* Is there room for n more bytes within the limit? */
 bool memory_has_room(uint64_t n) {
     return memory.held <= memory.limit && n <= memory.limit - memory.held;
+}
+
+/* Has the system refused memory that the limit allows? */
+bool memory_is_short(void) {
+    return memory.is_short;
 }
 
 /* Bytes that items take. */
@@ -91,6 +98,7 @@ int memory_init(uint64_t limit) {
 struct block *block_take(bool may_use_reserve) {
     struct block **list = &memory.free;
     if (memory.free == NULL && !make_blocks(SLAB_BLOCKS) && !make_blocks(1)) {
+        memory.is_short = true;
         if (!may_use_reserve || memory.reserve == NULL)
             return NULL;
         memory.reserve_count--;
@@ -128,6 +136,7 @@ struct block *block_shrink(struct block *block) {
 void block_give_back(struct block *block) {
     if (block->capacity == BLOCK_SIZE) {
         memory_refund(BLOCK_SIZE);
+        memory.is_short = false;
         put_back(block);
     } else {
         memory_refund(sizeof(*block) + block->capacity);

@@ -33,6 +33,7 @@ struct block {
 
 int memory_init(uint64_t limit);
 bool memory_has_room(uint64_t n);
+bool memory_is_short(void);
 uint64_t memory_held(void);
 void memory_charge(uint64_t n);
 void memory_refund(uint64_t n);

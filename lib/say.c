@@ -27,6 +27,7 @@ static bool wait_writable(int fd) {
     while (wait_ready(fd, POLLOUT, now() + SLICE) == 0) {
         if (errno == ETIMEDOUT && !hurried)
             continue;
+        errno = EAGAIN; /* it would have to wait */
         return false;
     }
     return true;

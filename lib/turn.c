@@ -117,14 +117,18 @@ static void line_remove(struct claim *claim) {
     claim->item->claim = NULL;
 }
 
-/* Is somebody about to write what an item has, and to give its memory back? */
-static bool will_be_written(const struct item *item) {
-    return item->unwritten > 0 && !may_be_withdrawn(item);
+/* If the system has no memory, is it useless that this item waits for some?
+ * That of others does not come back before the item with the turn is through,
+ * or the exempt one; but what the former has may be on its way out. */
+static bool cannot_wait(const struct item *item) {
+    bool will_be_written = item->unwritten > 0 && !may_be_withdrawn(item);
+    if (item == turn_item())
+        return !will_be_written;
+    return item == turn.exempt && turn_lacks_client();
 }
 
 /* Hands a block to who stands in line for it, if that is admitted and there is
- * one.  If the system has no memory, the item with the turn cannot wait for
- * others, as they wait for it: it is handed none. */
+ * one.  Who cannot wait is handed none if the system has none. */
 static bool hand_block(struct claim *claim) {
     if (claim == NULL)
         return false;
@@ -133,7 +137,7 @@ static bool hand_block(struct claim *claim) {
     if (!admitted(item))
         return false;
     claim->block = block_take(item == turn_item());
-    if (claim->block == NULL && (item != turn_item() || will_be_written(item)))
+    if (claim->block == NULL && !cannot_wait(item))
         return false;
     line_remove(claim);
     call(&claim->waiter);
@@ -213,7 +217,7 @@ void turn_end_exemption(const struct item *item) {
 void turn_check(void) {
     for (struct claim *claim = turn.line_first; claim; claim = claim->next) {
         assert(claim->item->claim == claim);
-        assert(!run_goes_on() || !admitted(claim->item));
+        assert(!run_goes_on() || memory_is_short() || !admitted(claim->item));
     }
     for (struct item *item = turn.first; item; item = item->output_next)
         assert(item->in_output);
