@@ -73,8 +73,6 @@
     X(int, listen, EADDRINUSE, 0, (int a, int b), (a, b))                     \
     X(int, getsockname, ENOBUFS, 0, (int a, __SOCKADDR_ARG b, socklen_t *n),  \
         (a, b, n))                                                            \
-    X(int, getpeername, ENOTCONN, 0,                                          \
-        (int a, __SOCKADDR_ARG b, socklen_t *n), (a, b, n))                   \
     X(int, setsockopt, ENOMEM, 0,                                             \
         (int a, int b, int p, const void *q, socklen_t n), (a, b, p, q, n))   \
     X(int, accept, EMFILE, 1, (int a, __SOCKADDR_ARG b, socklen_t *n),        \

@@ -458,7 +458,8 @@ visit() {
     else
         one_of none torn left left-child torn-opening rst-opening wrong near \
             near-proof near-header magic next-magic web number \
-            child-number child reflect sized garbage half half-hello drip silent churn
+            child-number child reflect sized garbage half half-hello drip \
+            silent churn
     fi
     did "stranger: $word"
     visitors=$((visitors + 1))

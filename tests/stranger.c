@@ -783,6 +783,7 @@ static void replay(void) {
     push(fd, talk.opening, OPENING);
     lie(fd, item, (uint32_t)length);
     push(fd, m, end(m, 0, length, END_SIZE));
+    if (pull(fd, m, ANSWER + 1) > ANSWER) fail("it is answered once more");
     until_closed(fd);
     let_go();
     until_closed(talk.fd);
