@@ -482,7 +482,7 @@ $ peak 0 8 gather -q -a list -l log test 500 -ne 2>err; sed 1q err
 $ awk -F '\t' 'NR > 1 && $10 == "unstarted" { n++ }
 $     NR > 1 && $1 != NR - 2 { bad++ }
 $     END { print NR, (n > 900000), bad + 0 }' log
-gather: item 499: exit 1
+gather: item 499 (500): exit 1
 1000001 1 0
 .
 
@@ -568,28 +568,9 @@ set -- gather "$@"
     set -- --leak-check=full --show-leak-kinds=definite \
         --errors-for-leak-kinds=definite "$@"
 exec valgrind -q --tool="$TOOL" --error-exitcode=99 --trace-children=no \
-    --suppressions="$0.supp" --log-file=valgrind.%p "$@"
+    --log-file=valgrind.%p "$@"
 .
 chmod +x "$dir/bin/under"
-
-# When a run has been aborted, the main thread keeps the lock until the end of
-# the process, on purpose: see server().  Nothing else is excused.
-cat >"$dir/bin/under.supp" <<'.'
-{
-    exit with the lock
-    Helgrind:Misc
-    fun:_*xit
-    fun:main
-}
-{
-    death with the lock
-    Helgrind:Misc
-    ...
-    fun:raise
-    fun:signals_die
-    fun:main
-}
-.
 
 # both NAME: a test for memcheck and for helgrind, whose files must be empty.
 both() {
@@ -641,7 +622,7 @@ both '-o, with an item that fails' <<'.'
 $ under -k -j 2 -o f{} sh -c 'seq 9999; exit $1' - ::: 0 3 0 2>err; echo $?
 $ cat err; wc -l f* | sed 's/^ *//'
 123
-gather: item 1: exit 3
+gather: item 1 (3): exit 3
 gather: 2 complete, 1 failed, 0 killed, 0 timeout, 0 incomplete, 0 unstarted
 9999 f0
 9999 f2
