@@ -133,6 +133,7 @@ static void report_unlocked(const struct item *item, bool again) {
  * nothing of this run. */
 static void run_again(struct item *item) {
     output_withdraw(item); /* first, lest somebody writes it meanwhile */
+    output_advance();
     report_unlocked(item, true);
     if (run.phase == RUN_LEFT)
         return;
