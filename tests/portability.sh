@@ -366,7 +366,7 @@ try 'libraries: musl, in a root with nothing but dev/urandom' <<'.'
 $ build CC=musl-gcc LDFLAGS=-static
 $ mkdir root root/dev
 $ mv gather root
-$ dd if=/dev/urandom of=root/dev/urandom bs=16 count=1 2>/dev/null
+$ dd if=/dev/urandom of=root/dev/urandom bs=32 count=1 2>/dev/null
 $ chroot root /gather -n 3 -s 100001 | total
 $ chroot root /gather /gather -s 10 -n ::: 1 2 | grep -c 'complete and right'
 $ chroot root /gather -n 1 2>&1 <&-

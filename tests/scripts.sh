@@ -104,12 +104,12 @@ need() {
     command -v "$1" >/dev/null || lack=${lack:-$1 (Debian: $2)}
 }
 
-# recipe NAME FILE: what README shows of clients elsewhere: how to make a token
-# and, after the line that begins with the name, how to use it.
+# recipe NAME FILE: what doc/hosts shows: how to make a token and, after the
+# line that begins with the name, how to use it.
 recipe() {
     awk -v name="$1." '/share a token:$/ || index($0, name) == 1 { on = 1 }
         on && /^    / { print substr($0, 5); n = 1 }
-        n && !/^    / { on = n = 0 }' "$here/README" >"$2"
+        n && !/^    / { on = n = 0 }' "$here/doc/hosts" >"$2"
 }
 
 # leftovers: shows what is left after 5 seconds.

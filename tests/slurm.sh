@@ -93,8 +93,8 @@ chmod +x "$dir"/bin/*
 recipe Slurm "$dir/recipe"
 [ -n "$lack" ] || start
 
-try 'the recipe, as README has it' <<'.'
-lines 6 "$dir/recipe"
+try 'the recipe, as doc/hosts has it' <<'.'
+lines 10 "$dir/recipe"
 unset GATHER_TOKEN
 on sh -eu "$dir/recipe"
 seq 0 199 | cmp - out

@@ -93,8 +93,8 @@ chmod +x "$dir/bin/listens"
 
 recipe ssh "$dir/recipe"
 
-try 'the recipe, as README has it' <<'.'
-lines 6 "$dir/recipe"
+try 'the recipe, as doc/hosts has it' <<'.'
+lines 8 "$dir/recipe"
 unset GATHER_TOKEN
 sh -eu "$dir/recipe"
 seq 0 99 | cmp - out
