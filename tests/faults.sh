@@ -1095,7 +1095,8 @@ cat >"$dir/bin/reused" <<'.'
 #!/bin/sh
 # shellcheck disable=SC2016 # for another shell
 gather -q -t 3 sh -c 'echo $$ >number
-    setsid sh -c "while echo x; do sleep 0.3; done" &' ::: a >out 2>err &
+    setsid sh -c ": >apart; while echo x; do sleep 0.3; done" &
+    until [ -e apart ]; do sleep 0.02; done' ::: a >out 2>err &
 until [ -s number ]; do sleep 0.02; done
 n=$(cat number)
 while kill -0 "-$n" 2>/dev/null; do sleep 0.02; done
