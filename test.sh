@@ -1646,18 +1646,19 @@ $ gather -k -j 1 false ::: $t ${t}01
 ? 123
 .
 
-# The characters are of 2, 3 and 4 bytes; then come half a character, one in
-# more bytes than it needs, a surrogate, what is beyond Unicode, and C1.
+# The characters are of 2, 3 and 4 bytes; then come half a character, two in
+# more bytes than they need, a surrogate, what is beyond Unicode, and C1.
 try 'messages: what is not printable is shown as ?' <<'.'
 $ good=$(printf '\303\244\342\202\254\360\237\230\200')
 $ esc=$(printf '\033[31m\001\177\t')
-$ bad=$(printf '\303.\300\257.\355\240\200.\364\220\200\200.\302\233')
+$ bad=$(printf '\303.\340\203\277\360\202\202\254.\355\240\200.')
+$ bad=$bad$(printf '\364\220\200\200.\302\233')
 $ gather -k -j 1 false ::: "$good" "$esc" "$bad" "a
 $ b" 2>err
 $ sed -n "s/$good/good/; s/^gather: item //p" err
 0 (good): exit 1
 1 (?[31m???): exit 1
-2 (?.??.???.????.??): exit 1
+2 (?.???????.???.????.??): exit 1
 3 (a?b): exit 1
 .
 
@@ -1859,8 +1860,8 @@ $ printf 'a\nb\nc\0d\n' >list; gather -j 1 false <list
 # Nobody notices the end of the command until gather and its child go on.
 try 'time: what has ended in time is complete, though it is noticed late' <<'.'
 $ { till test -s pids; sleep $((second + 3)); kill -CONT $(cat pids); } &
-$ watched gather -t $second sh -c 'echo $1; echo $PPID $G >pids
-$     kill -STOP $G $PPID' - ::: a
+$ watched gather -t $((second + 1)) sh -c 'sleep $nap; echo $PPID $G >pids
+$     kill -STOP $G $PPID; echo $1' - ::: a
 a
 .
 
@@ -2376,6 +2377,17 @@ gather: 1 complete, 0 failed, 0 killed, 1 timeout, 0 incomplete, 0 unstarted
 ! fatal: the connection is lost
 .
 
+try '-t: the server gives up on a client that never pauses, too' <<'.'
+$ gather -k -p 0 -j 0 -t $second ::: a 2>err >/dev/null & p=$(port)
+$ gather -c 127.0.0.1:$p lines 1000000000; echo $?; wait $!; echo $?
+$ sed 1d err
+1
+124
+gather: item 0 (a): timed out
+gather: 0 complete, 0 failed, 0 killed, 1 timeout, 0 incomplete, 0 unstarted
+! fatal: the connection is lost
+.
+
 try '-c: a client that disappears fails its item' <<'.'
 $ gather -p 0 -j 0 -l log -n 1 2>err & p=$(port)
 $ watched gather -c 127.0.0.1:$p sh -c 'kill -KILL $PPID' 2>/dev/null
@@ -2391,6 +2403,28 @@ $ gather -k -p 0 -j 0 -n 1 2>err & p=$(port)
 $ watched gather -c 127.0.0.1:$p sh -c 'kill -KILL $PPID' 2>/dev/null
 $ wait $!; echo $?
 123
+.
+
+# Its server looks whether there is another line; whoever comes then waits.
+try '-c, -k: who comes when the last client was lost learns of the end' <<'.'
+$ mkfifo list; gather -k -p 0 -j 0 -a list 2>err & exec 4>list
+$ p=$(port); echo a >&4
+$ (watched gather -c 127.0.0.1:$p sh -c 'kill -KILL $PPID' 2>/dev/null) 4>&-
+$ till grep -q incomplete err; gather -c 127.0.0.1:$p echo 4>&- & c=$!
+$ gather -c 127.0.0.1:$p -w 1 true 4>&- & w=$!; sleep $second; exec 4>&-
+$ wait $c; echo $?; wait $w; echo $?; wait; sed -n '$p' err
+0
+1
+gather: 0 complete, 0 failed, 0 killed, 0 timeout, 1 incomplete, 0 unstarted
+! fatal: item 1 is not to be had
+.
+
+try '-b, -k: a run is over when its last child is lost in its last item' <<'.'
+$ gather -k -q -b 127.0.0.1 -p 0 -j 1 -n 1 sh -c 'kill -KILL $PPID
+$     exec sleep 60' 2>err; echo $?; sed '/early/d' err
+123
+gather: item 0: incomplete: its client went away after 0 bytes
+gather: 0 complete, 0 failed, 0 killed, 0 timeout, 1 incomplete, 0 unstarted
 .
 
 try '-c, -r: the next client takes what another has lost' <<'.'

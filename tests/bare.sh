@@ -77,13 +77,10 @@ demonstrate() {
         grep -v '^20 of 20 cursors complete and right, 20971520 of 20971520 '
 }
 
-# suite ROOT COMMAND NAME: runs test.sh by that command.  All pass but the one
-# of that name, if any, and what is skipped is what nobody could have there.
+# suite ROOT COMMAND: runs test.sh by that command.  None fails, and what is
+# skipped is what nobody could have there.
 suite() {
-    inside "$1" "$2" >said
-    sed -n 's/^not ok [0-9]* - //p' log >failed
-    printf '%s' "${3:+$3
-}" | cmp -s - failed || cat said
+    inside "$1" "$2"
     tail -n 1 log | grep -q '^[1-9][0-9]* passed, ' || tail -n 40 log
     cat >want <<'end'
 /proc/self/fd
@@ -150,14 +147,13 @@ busybox() {
     limited 60 chroot little /bin/busybox --install -s /bin
     ln -s /bin/env little/usr/bin/env
     copy little/src
-    limited 100 make -C little/src CC='musl-gcc -static'
+    limited 100 make -C little/src CC='musl-gcc -static' \
+        CFLAGS='-O2 -Wall -Werror'
 }
 
 try 'busybox: it can be built' busybox
 [ -x little/src/gather ] || lack=${lack:-such root}
 try 'busybox: ./gather' demonstrate little ./gather
-# execvp() of musl runs no scripts, though POSIX says so.
-try 'busybox: test.sh' suite little 'sh test.sh' \
-    'command: a script without #! is for the shell'
+try 'busybox: test.sh' suite little 'sh test.sh'
 
 finish
