@@ -1258,8 +1258,12 @@ trouble() {
         setenv stat access sent got sent got sent got ;;
     esac
     call=$word
-    pick 40
+    one_of 3 10 40 # else many a call would never be meant
+    pick "$word"
     n=$((r + 1)) how=''
+    # For what becomes a command it begins anew with each: 1 hits all of them.
+    [ "$who" != fork ] || one_of 1 "$n" "$n" "$n"
+    [ "$who" != fork ] || n=$word
     case $call in
     wrote | sent | got)
         one_of 1 10 100 1000 10000
