@@ -518,6 +518,31 @@ t 'stuck: a child delivers, TERM' stuck '' child0:send:3:HANG
 t 'stuck: a child waits for its command, TERM' stuck '' child1:wait:1:HANG
 t 'stuck: a command is executed, TERM' stuck '' fork:execve:1:HANG
 
+# executing: a child is killed while its command is executed, which takes a
+# minute.  That has announced itself before, so gather ends it.
+executing() {
+    plan=fork:execve:1:HANG
+    rm -f "$dir/pid" "$dir/fired"
+    (
+        until [ -s "$dir/fired" ]; do
+            sleep 0.02
+        done
+        read -r gather <"$dir/pid"
+        read -r child rest <"/proc/$gather/task/$gather/children"
+        kill -s KILL "$child"
+    ) &
+    sender=$!
+    reaping="-p $dir/pid"
+    g -n 1 -j 1 true
+    reaping=''
+    fired || kill $sender
+    wait $sender
+    is status 123 $status
+    cat "$dir/report"
+    plan=''
+}
+t 'stuck: a command is executed, its child is killed' executing
+
 # --- Deaths of children
 
 # dies SIGNAL LOST PLAN: a child with number 0 gets the signal at that moment,

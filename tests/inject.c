@@ -370,9 +370,9 @@ __attribute__((used)) static void *prepare_vfork(void) {
         errno = e;
         return NULL;
     }
-    forked++;
     guest = owner;
     become(&guest);
+    forked++;
     has_guest = 1;
     return *(void **)&next_vfork;
 }
