@@ -1,96 +1,95 @@
 /*
- * server.c - fuzzing the parent's side.  A whole run of server(): up to four
- * clients say what the input says, when it says so.  Threads are coroutines
- * that change where a thread could lose the processor: when it gives up the
- * lock.  Files, standard output, children and the clock are imitated, and can
- * fail once.
+ * server.c - fuzzing the parent's side.  A whole run of server(), with all
+ * that it stands on but signals.c: up to four clients say what the input says,
+ * when it says so.  Threads are coroutines that change where a thread could
+ * lose the processor: when it gives up the lock.  Files, standard output,
+ * children and the clock are imitated, and can fail once.
  *
  * What has to be true: items that are said to be complete are what a second,
  * simpler reader of the wire finds in the input, byte for byte; others ended
- * as it says; each ends once, in order if there is one; nobody waits for ever;
- * nothing waits with the lock held; an item goes only to who knows the token,
- * and to the one that it is promised to or that wants it; a server of others
- * waits for more of them only while there is something to do that nobody who
- * is there will do; after a good end no memory, descriptor or part of a file
- * is left.
+ * as it says; each ends once, in order if there is one; nobody waits for ever,
+ * sleeps though it was called, or looks again and again; nothing waits with
+ * the lock held; the server proves itself first, to everybody differently; an
+ * item goes only to who has proved that it knows the secret, which nobody does
+ * who reflects or plays back what others have said; it goes to the one that it
+ * is promised to or that wants it; a server of others waits for more of them
+ * only while there is something to do that nobody who is there will do; after
+ * a good end no memory, descriptor or part of a file is left; after another
+ * one server() returns, and what its threads still do changes nothing.  The
+ * program is built with -DCHECK, so it looks at itself at every change of
+ * threads as well: lib/check.h.
  */
 #include "fuzz.h"
+
+#include "../../lib/conn.h"
+#include "second.h"
+#include <sanitizer/asan_interface.h>
 #include <ucontext.h>
-
-#define open fuzz_open
-#define rename fuzz_rename
-#define unlink fuzz_unlink
-#define accept fuzz_accept
-#define shutdown fuzz_shutdown
-#define sysconf(what) 16384
-#define getpeername fuzz_peer
-#define pthread_create fuzz_thread
-#define pthread_sigmask(...) 0
-#define pthread_mutex_lock fuzz_lock
-#define pthread_mutex_unlock fuzz_unlock
-#define pthread_cond_init(...) 0
-#define pthread_cond_destroy(...) 0
-#define pthread_cond_wait fuzz_wait
-#define pthread_cond_signal fuzz_signal
-#define pthread_cond_broadcast fuzz_broadcast
-
-static int fuzz_open(const char *name, int flags, ...);
-static int fuzz_rename(const char *from, const char *to);
-static int fuzz_unlink(const char *name);
-static int fuzz_accept(int fd, struct sockaddr *from, socklen_t *length);
-static int fuzz_shutdown(int fd, int how);
-static int fuzz_peer(int fd, struct sockaddr *to, socklen_t *length);
-static int fuzz_thread(pthread_t *id, const pthread_attr_t *attr,
-    void *(*function)(void *), void *arg);
-static int fuzz_lock(pthread_mutex_t *m);
-static int fuzz_unlock(pthread_mutex_t *m);
-static int fuzz_wait(pthread_cond_t *cond, pthread_mutex_t *m);
-static int fuzz_signal(pthread_cond_t *cond);
-static int fuzz_broadcast(pthread_cond_t *cond);
-
-#include "../../server.c"
 
 #define STREAMS 4
 #define ITEMS 8
-#define CONTROL 24        /* bytes of input before what clients say */
-#define SOCKET 100        /* descriptors from here on are connections, */
-#define PART 50           /* and from here on files of items */
-#define MINE 0xffffff     /* `which` of whatever the client was given */
+#define CONTROL 28        /* bytes of input before what clients say */
+#define SIGNALS 3         /* the descriptor of signals.c */
+#define LISTENER 9        /* where server() listens */
+#define PART 50           /* descriptors from here on are files of items, */
+#define SOCKET 100        /* and from here on connections */
+#define MINE 0xffffffu    /* `which` of whatever the client was given */
 #define RIGHT 0xffffffffu /* a count that is right */
 #define ROOM 8192         /* bytes of input at most */
+#define HELLO (MAGIC_SIZE + NONCE_SIZE)
+#define ANSWER (HELLO + PROOF_SIZE)
+#define OPENED (HELLO + HEADER_SIZE + PROOF_SIZE)
+
+/* Habits of a client; what is above them cuts its reads. */
+enum habit {
+    TALKS = 1,    /* it says something when it should not */
+    RESETS = 2,   /* it ends with a reset */
+    MUTE = 4,     /* it falls silent somewhere */
+    TRICKLES = 8, /* it never pauses, and takes its time */
+    CUTS = 4      /* bits below the length of a read */
+};
 
 /* Whose turn it is, if not that of server() itself. */
 struct thread {
     ucontext_t context;
     void *(*function)(void *);
     void *arg;
-    void *waits; /* for a condition */
-    int alive;
+    const void *waits; /* for a condition, or `&stuck` */
+    bool alive;
     char stack[256 << 10];
 };
+
 struct stream {
-    uint8_t *said;     /* by the client, */
-    size_t bytes, pos; /* so much; taken by server() */
-    int habits;        /* see below */
-    int open, shut;    /* accepted and not closed; shut down */
-    int late;          /* waiting for it lasted too long */
-    uint8_t m[HEADER]; /* of the reply that is being written */
-    size_t have, text; /* so many bytes of it; of its text, to come */
+    uint8_t *said;               /* by the client, */
+    size_t bytes, pos;           /* so much; taken by server() */
+    int habits;                  /* see above */
+    bool open, shut;             /* accepted and not closed; shut down */
+    bool late;                   /* waiting for it lasted too long */
+    uint32_t item;               /* that it was given last */
+    double reading;              /* seconds that this has trickled */
+    uint8_t answer[ANSWER];      /* the server's half of the proofs */
+    size_t answered;             /* bytes of it */
+    uint8_t proof[PROOF_SIZE];   /* what it has said itself */
+    uint8_t header[HEADER_SIZE]; /* of the reply that is being written */
+    size_t have, text;           /* bytes of it; of its text, to come */
+    bool goodbye;                /* it was said */
 };
-enum { TALKS = 1, RESETS = 2, MUTE = 4 }; /* habits; the rest cuts reads */
 
 /* The last attempt at an item, as the second reader sees it. */
-struct attempt_at {
-    int status;
-    struct stream *on; /* where it was made */
+struct attempt {
+    bool ended; /* with an end that makes sense, which said this */
+    uint32_t kind, value;
+    const struct stream *on; /* where it was made */
     uint8_t bytes[ROOM];
     size_t n;
 };
+
 enum fault {
     NO_FAULT,
     BROKEN_PIPE,
     FULL,
     NO_MEMORY,
+    POOR, /* no memory for ever */
     BAD_CLOSE,
     NO_FILE,
     BAD_RENAME,
@@ -98,24 +97,46 @@ enum fault {
     NO_DESCRIPTOR,
     BAD_REPLY,
     NO_THREAD,
+    NO_CONDITION,
     BAD_LIST,
-    STUCK_LIST
+    STUCK_LIST,
+    STUCK_READER, /* of standard output */
+    STUCK_ERRORS, /* nobody reads the messages for a while */
+    UNDEAD,       /* children take long to die */
+    STALL,        /* only the main thread gets the processor, at the end */
+    GAVE_UP,      /* a child was unable to do its work */
+    NO_SPLICE,
+    FAULTS
 };
 
 static struct thread threads[STREAMS], *current;
-static struct stream streams[STREAMS];
-static struct attempt_at attempts[ITEMS];
 static ucontext_t main_context;
-static struct run whole;
-static uint8_t input[ROOM], output[ROOM], part[ITEMS][ROOM];
-static size_t outputs, parts[ITEMS];
-static int part_open[ITEMS], part_there[ITEMS], named[ITEMS];
-static int finished[ITEMS], list, last;
-static int enough;     /* a signal has arrived */
-static size_t mute_at; /* who is mute has said so many bytes */
-static int nstreams, accepted, pending, locked, woken, reaped, dying, deaths;
+static struct stream streams[STREAMS];
+static struct attempt attempts[ITEMS];
+static struct config config;
+static struct callbacks callbacks;
+static struct result *result;
+static uint8_t secret[SECRET_SIZE], token[SECRET_SIZE];
+static uint8_t input[ROOM], output[ITEMS][ROOM], part[ITEMS][ROOM];
+static size_t outputs[ITEMS], parts[ITEMS];
+static int writing;            /* the item that was written last, or -1 */
+static bool is_written[ITEMS]; /* others were written behind it */
+static bool part_open[ITEMS], part_there[ITEMS], named[ITEMS];
+static bool part_old[ITEMS];    /* what is there was left by an earlier run */
+static uint64_t ends[OUTCOMES]; /* items that ended so */
+static bool finished[ITEMS], granted[ITEMS];
+static int list, last;
+static bool listing, reporting; /* next() runs; another callback does */
+static bool enough;             /* a signal has arrived */
+static bool returned;           /* from server() */
+static size_t mute_at;          /* who is mute has said so many bytes */
+static int nstreams, accepted, reaped, dying, deaths;
+static bool pending, locked, woken, spurious, is_terminal, is_slow;
+static int idle, spins;  /* times that nothing could happen, or did */
+static double killed_at; /* when the children were, or 0 */
 static enum fault fault;
-static int when, spurious;
+static int when;
+static const char stuck; /* what a thread waits for that waits for ever */
 static unsigned step_number;
 int children;
 unsigned short cport;
@@ -124,451 +145,884 @@ unsigned short cport;
  * circle the same thread could fail to get on for ever. */
 static int choose(int n) {
     unsigned i = step_number++;
-    if (i > 10000) return (int)((i * 2654435761u >> 16) % (unsigned)n);
+    if (i > 10000) {
+        uint32_t mixed = (i ^ i >> 16) * 0x7feb352du;
+        mixed = (mixed ^ mixed >> 15) * 0x846ca68bu;
+        return (int)((mixed ^ mixed >> 16) % (unsigned)n);
+    }
     return (input[4 + i % 8] + (int)(i / 8)) % n;
 }
 
 /* Does the fault happen here?  It does once, after `when` occasions. */
-static int faulty(enum fault kind) { return fault == kind && when-- == 0; }
+static bool is_faulty(enum fault kind) {
+    return fault == kind && when-- == 0;
+}
 
-/* --- What signals.c and client.c are to server() */
+/* --- What signals.c is to server() */
 
-void signals_wake(void) { woken = 1; }
-int signals_fd(void) { return 3; }
+void signals_wake(void) {
+    woken = true;
+}
+
+int signals_fd(void) {
+    return SIGNALS;
+}
+
 int signals_next(void) {
-    if (faulty(TERMINATE)) enough = 1;
+    if (is_faulty(TERMINATE))
+        enough = true;
     return enough ? SIGTERM : 0;
 }
-pid_t child_pid(uint32_t k) { return k < (uint32_t)whole.jobs ? 1000 : 0; }
+
+bool child_gave_up(void) {
+    return is_faulty(GAVE_UP);
+}
+
+pid_t child_pid(uint32_t k) {
+    return k < (uint32_t)config.jobs ? 1000 + (pid_t)k : 0;
+}
+
 int child_reap(int *status) {
-    if (reaped == dying) return -1;
-    *status = choose(2) ? SIGKILL : choose(16) == 0 ? 2 << 8 : 0;
+    MUST(!locked);
+    bool undead = fault == UNDEAD && killed_at > 0;
+    if (reaped == dying || (undead && fuzz_now < killed_at + 5))
+        return -1;
+    *status = 0;
+    if (choose(2))
+        *status = SIGKILL;
+    else if (choose(16) == 0)
+        *status = 2 << 8;
     children--;
     return reaped++;
 }
+
 void child_kill(int from) {
     MUST(from == 0);
-    deaths = dying = whole.jobs;
-}
-char *substitute(const char *string, const char *text) {
-    const char *at = strstr(string, "{}");
-    char *copy = calloc(strlen(string) + strlen(text), 1);
-    MUST(at != NULL);
-    if (copy == NULL) return NULL;
-    memcpy(copy, string, (size_t)(at - string));
-    strcat(strcat(copy, text), at + 2);
-    return copy;
+    dying = config.jobs;
+    deaths = config.jobs;
+    if (killed_at <= 0)
+        killed_at = fuzz_now;
 }
 
 /* --- Threads */
 
-static void begin(void) {
+static void thread_begins(void) {
     struct thread *t = current;
     t->function(t->arg);
     MUST(!locked);
-    t->alive = 0;
+    t->alive = false;
     swapcontext(&t->context, &main_context);
 }
-static int fuzz_thread(pthread_t *id, const pthread_attr_t *attr,
+
+int fuzz_thread(pthread_t *id, const pthread_attr_t *attributes,
     void *(*function)(void *), void *arg) {
     struct thread *t = threads;
-    (void)id, (void)attr;
-    if (faulty(NO_THREAD)) return EAGAIN;
-    while (t->alive) t++;
+    (void)id;
+    (void)attributes;
+    if (is_faulty(NO_THREAD))
+        return EAGAIN;
+    while (t->alive)
+        t++;
     MUST(t < threads + STREAMS);
     t->function = function;
     t->arg = arg;
     t->waits = NULL;
-    t->alive = 1;
+    t->alive = true;
     getcontext(&t->context);
     t->context.uc_stack.ss_sp = t->stack;
     t->context.uc_stack.ss_size = sizeof(t->stack);
     t->context.uc_link = NULL;
-    makecontext(&t->context, begin, 0);
+    makecontext(&t->context, thread_begins, 0);
     return 0;
 }
+
 /* Lets others go on; a thread that waits for nothing can be next again. */
 static void yield(void) {
     struct thread *t = current;
-    if (t == NULL) return;
+    if (t == NULL)
+        return;
     MUST(!locked);
     current = NULL;
     swapcontext(&t->context, &main_context);
     current = t;
 }
+
 static void perhaps_yield(void) {
     MUST(!locked);
-    if (choose(2)) yield();
+    if (choose(2))
+        yield();
 }
-static int fuzz_lock(pthread_mutex_t *m) {
-    (void)m;
-    MUST(!locked);
-    return !(locked = 1);
-}
-static int fuzz_unlock(pthread_mutex_t *m) {
-    (void)m;
-    MUST(locked);
-    return locked = 0;
-}
-static int fuzz_wait(pthread_cond_t *cond, pthread_mutex_t *m) {
-    MUST(current != NULL);
-    current->waits = cond;
-    fuzz_unlock(m);
+
+/* The thread waits for something that never comes, but after the end. */
+static void be_stuck(void) {
+    if (current == NULL || returned)
+        return;
+    current->waits = &stuck;
     yield();
-    return fuzz_lock(m);
 }
-static int fuzz_signal(pthread_cond_t *cond) {
-    int from = choose(STREAMS);
+
+static bool is_anyone_stuck(void) {
+    for (int i = 0; i < STREAMS; i++)
+        if (threads[i].alive && threads[i].waits == &stuck)
+            return true;
+    return false;
+}
+
+static int count_threads(void) {
+    int n = 0;
+    for (int i = 0; i < STREAMS; i++)
+        n += threads[i].alive;
+    return n;
+}
+
+int fuzz_lock(pthread_mutex_t *mutex) {
+    (void)mutex;
+    MUST(!locked);
+    locked = true;
+    return 0;
+}
+
+int fuzz_unlock(pthread_mutex_t *mutex) {
+    (void)mutex;
     MUST(locked);
+    locked = false;
+    return 0;
+}
+
+int fuzz_cond_init(pthread_cond_t *condition) {
+    (void)condition;
+    return is_faulty(NO_CONDITION) ? EAGAIN : 0;
+}
+
+int fuzz_cond_destroy(pthread_cond_t *condition) {
+    for (int i = 0; i < STREAMS; i++)
+        MUST(!threads[i].alive || threads[i].waits != condition);
+    return 0;
+}
+
+int fuzz_wait(pthread_cond_t *condition, pthread_mutex_t *mutex) {
+    MUST(current != NULL);
+    current->waits = condition;
+    fuzz_unlock(mutex);
+    yield();
+    return fuzz_lock(mutex);
+}
+
+int fuzz_signal(pthread_cond_t *condition) {
+    MUST(locked);
+    for (int i = 0; i < STREAMS; i++)
+        if (threads[i].alive && threads[i].waits == condition)
+            threads[i].waits = NULL;
+    return 0;
+}
+
+/* Nobody sleeps for whom something is there: all conditions are at the
+ * beginning of a struct waiter. */
+static void check_sleepers(void) {
     for (int i = 0; i < STREAMS; i++) {
-        struct thread *t = &threads[(i + from) % STREAMS];
-        if (!t->alive || t->waits != cond) continue;
-        t->waits = NULL;
-        break;
+        const struct waiter *waiter = threads[i].waits;
+        if (!threads[i].alive || waiter == NULL ||
+            (const void *)waiter == &stuck)
+            continue;
+        MUST(!waiter->called && run_goes_on());
     }
-    return 0;
-}
-static int fuzz_broadcast(pthread_cond_t *cond) {
-    MUST(locked);
-    for (int i = 0; i < STREAMS; i++)
-        if (threads[i].waits == cond) threads[i].waits = NULL;
-    return 0;
 }
 
-/* Nothing can happen.  May server() wait for clients to come? */
-static int may_wait(void) {
-    int idle = 0, undone = 0, stuck = 0, others = whole.remote;
-    for (int i = 0; i < STREAMS; i++)
-        if (threads[i].alive && threads[i].waits == &whole) stuck = 1;
-    for (struct conn *cn = q.conns; cn != NULL; cn = cn->next) {
-        idle |= cn->item == NULL && cn->wanted == NONE;
-        others |= cn->child >= END; /* no child of ours says that */
-    }
-    for (struct item *item = q.items; item != NULL; item = item->next)
-        undone |= item->waiting;
-    if (stuck || enough || whole.aborted) return others;
-    return whole.remote && deaths == whole.jobs &&
-        (undone || (int)whole.given < list || list == 0) && !(undone && idle);
+static void go_on_with(struct thread *t) {
+    current = t;
+    swapcontext(&main_context, &t->context);
+    current = NULL;
+    check_sleepers();
 }
 
-/* Has somebody do something, or something happen; 0 if nothing can. */
-static int happen(struct pollfd *f) {
+/* Has somebody do something, or something happen; false if nothing can. */
+static bool happen(struct pollfd *listener) {
     struct thread *can[STREAMS];
     int n = 0;
     for (int i = 0; i < STREAMS; i++) {
         struct thread *t = &threads[i];
-        if (t->alive && t->waits && spurious && choose(8) == 0)
+        if (t->alive && t->waits != NULL && t->waits != &stuck && spurious &&
+            choose(8) == 0)
             t->waits = NULL;
-        if (t->alive && t->waits == NULL) can[n++] = t;
+        if (t->alive && t->waits == NULL)
+            can[n++] = t;
     }
-    int caller = f[1].fd >= 0 && accepted < nstreams;
-    if (n + caller == 0 || (deaths < whole.jobs && choose(32) == 0)) {
-        if (deaths == whole.jobs) return 0;
-        dying = ++deaths;
-        woken = 1;
-        return 1;
+    int caller = listener->fd >= 0 && accepted < nstreams;
+    if (n + caller == 0 || (deaths < config.jobs && choose(32) == 0)) {
+        if (deaths == config.jobs)
+            return false;
+        deaths++;
+        dying = deaths;
+        woken = true;
+        return true;
     }
     int k = choose(n + caller);
-    if (k == n) {
-        pending = 1;
-        f[1].revents = POLLIN;
-        return 1;
+    if (k < n) {
+        go_on_with(can[k]);
+    } else {
+        pending = true;
+        listener->revents = POLLIN;
     }
-    current = can[k];
-    swapcontext(&main_context, &can[k]->context);
-    current = NULL;
-    return 1;
+    return true;
 }
 
-static int fuzz_poll(struct pollfd *f, nfds_t n, int timeout) {
-    if (n == 0) {
-        fuzz_now += timeout / 1e3;
-        return 0;
+/* Nothing can happen.  May server() wait for clients to come? */
+static bool may_wait(void) {
+    if (!run_goes_on())
+        return false;
+    if (is_anyone_stuck())
+        return true;
+    return config.token != NULL && count_threads() == 0 && items_want_client();
+}
+
+/* --- Waiting */
+
+/* The main thread sleeps. */
+static int poll_main(struct pollfd *fds, int timeout) {
+    MUST(current == NULL && !locked && !returned);
+    MUST(fds[0].fd == SIGNALS && (fds[1].fd == LISTENER || fds[1].fd < 0));
+    bool stalls = fault == STALL && !run_goes_on() && when-- > 0;
+    while (!stalls && !woken && fds[1].revents == 0) {
+        if (!happen(&fds[1]))
+            break;
+        idle = 0;
+        spins = 0;
     }
-    f[0].revents = 0;
-    if (n == 2) { /* server() itself */
-        MUST(current == NULL && !locked);
-        f[1].revents = 0;
-        while (!woken && f[1].revents == 0 && happen(f)) continue;
-        f[0].revents = woken ? POLLIN : 0;
-        if (!woken && f[1].revents == 0) {
-            MUST(timeout >= 0 || may_wait());
-            if (timeout < 0) return enough = f[0].revents = POLLIN;
-            fuzz_now += (timeout + 1) / 1e3;
-            return 0;
-        }
-        woken = 0;
+    if (woken || fds[1].revents != 0) {
+        fds[0].revents = woken ? POLLIN : 0;
+        woken = false;
         return 1;
     }
-    f[0].revents = f[0].events;
-    if (f[0].fd < SOCKET) return 1;
-    struct stream *st = &streams[f[0].fd - SOCKET];
-    MUST(st->open);
-    if (timeout == 0) {
-        int has = (st->habits & TALKS) || st->pos == st->bytes;
-        st->late |= !has;
+    idle += run_goes_on() && !items_finished();
+    if (timeout < 0 || idle > 100) {
+        MUST(may_wait());
+        enough = true;
+        idle = 0;
+        fds[0].revents = POLLIN;
+        return 1;
+    }
+    spins = timeout == 0 ? spins + 1 : 0;
+    MUST(spins < 20);
+    fuzz_now += (timeout + 1) / 1e3;
+    return 0;
+}
+
+static int poll_stream(struct stream *stream, struct pollfd *fd, int timeout) {
+    MUST(stream->open);
+    if (locked) { /* does it talk before it may? */
+        MUST(timeout == 0);
+        bool has = (stream->habits & TALKS) || stream->pos == stream->bytes ||
+            stream->shut;
+        stream->late |= !has;
+        fd->revents = has ? fd->events : 0;
         return has;
     }
     perhaps_yield();
-    int mute = (st->habits & MUTE) && st->pos >= mute_at;
-    if (!mute || timeout < 0 || st->shut) return 1;
-    fuzz_now += timeout / 1e3;
-    st->late = 1;
-    return 0;
+    bool is_mute = (stream->habits & MUTE) && stream->pos >= mute_at;
+    if (is_mute && timeout >= 0 && !stream->shut) {
+        fuzz_now += timeout / 1e3;
+        stream->late = true;
+        return 0;
+    }
+    fd->revents = fd->events;
+    return 1;
+}
+
+/* Standard output or standard error. */
+static int poll_output(struct pollfd *fd, int timeout) {
+    MUST(fd->events == POLLOUT);
+    MUST(timeout == 0 || !locked);
+    bool is_stuck = fd->fd == 1 && fault == STUCK_READER && when <= 0;
+    bool is_late =
+        fd->fd == 2 && fault == STUCK_ERRORS && when <= 0 && fuzz_now < 1030;
+    if (timeout != 0)
+        perhaps_yield();
+    if (is_stuck && timeout < 0)
+        be_stuck();
+    if (is_late && timeout > 0) {
+        yield();
+        fuzz_now += current == NULL ? timeout / 1e3 : 0;
+    }
+    if ((is_stuck && timeout >= 0 && !returned) || (is_late && timeout >= 0) ||
+        (fd->fd == 1 && is_slow && timeout >= 0 && choose(2))) {
+        fuzz_now += timeout / 1e3;
+        return 0;
+    }
+    fd->revents = POLLOUT;
+    return 1;
+}
+
+int fuzz_poll(struct pollfd *fds, nfds_t n, int timeout) {
+    for (nfds_t i = 0; i < n; i++)
+        fds[i].revents = 0;
+    if (n == 0) {
+        MUST(!locked && timeout > 0);
+        fuzz_now += timeout / 1e3;
+        return 0;
+    }
+    if (n == 2)
+        return poll_main(fds, timeout);
+    errno = choose(2) ? EINTR : ENOMEM;
+    if (spurious && !locked && choose(16) == 0)
+        return -1;
+    if (fds[0].fd >= SOCKET)
+        return poll_stream(&streams[fds[0].fd - SOCKET], &fds[0], timeout);
+    if (fds[0].fd == 1 || fds[0].fd == 2)
+        return poll_output(&fds[0], timeout);
+    fds[0].revents = fds[0].events; /* a file */
+    return 1;
 }
 
 /* --- Connections */
 
-static int fuzz_accept(int fd, struct sockaddr *from, socklen_t *length) {
-    MUST(fd == 9 && from == NULL && length == NULL);
+int fuzz_accept(int fd, struct sockaddr *from, socklen_t *length) {
+    struct sockaddr_in *in = (struct sockaddr_in *)from;
+    MUST(fd == LISTENER && length != NULL && *length == sizeof(*in));
     errno = EAGAIN;
-    if (!pending) return -1;
+    if (!pending)
+        return -1;
     errno = ENFILE;
-    if (faulty(NO_DESCRIPTOR)) return -1;
-    pending = 0;
-    streams[accepted].open = 1;
-    return SOCKET + accepted++;
+    if (is_faulty(NO_DESCRIPTOR))
+        return -1;
+    pending = false;
+    struct stream *stream = &streams[accepted];
+    stream->open = true;
+    /* It knows what the server has said to the one before it. */
+    if (accepted > 0 && stream->bytes > HELLO && stream->said[4] == 'S' &&
+        stream[-1].answered == ANSWER)
+        memcpy(stream->said + 4, stream[-1].answer + 4, NONCE_SIZE);
+    memset(in, 0, sizeof(*in));
+    in->sin_addr.s_addr = (uint32_t)(SOCKET + accepted);
+    accepted++;
+    return SOCKET + accepted - 1;
 }
-static int fuzz_shutdown(int fd, int how) {
+
+int fuzz_shutdown(int fd, int how) {
     MUST(how == SHUT_RDWR && streams[fd - SOCKET].open);
-    streams[fd - SOCKET].shut = 1;
+    streams[fd - SOCKET].shut = true;
     return 0;
 }
-static int fuzz_peer(int fd, struct sockaddr *to, socklen_t *length) {
-    struct sockaddr_in *in = (struct sockaddr_in *)to;
-    MUST(streams[fd - SOCKET].open && *length == sizeof(*in));
-    in->sin_addr.s_addr = (uint32_t)fd;
-    return 0;
-}
-static ssize_t fuzz_read(int fd, void *buf, size_t n) {
-    struct stream *st = &streams[fd - SOCKET];
-    size_t cut = (size_t)st->habits >> 3, left = st->bytes - st->pos;
-    MUST(fd >= SOCKET && st->open && n > 0);
-    perhaps_yield();
-    if (st->shut) return 0;
+
+/* Takes from what the client has said.  What it had said before it was shut
+ * down may be there still. */
+static ssize_t take(struct stream *stream, void *to, size_t n) {
+    size_t cut = (size_t)stream->habits >> CUTS;
+    size_t left = stream->bytes - stream->pos;
+    MUST(stream->open && n > 0);
+    if (stream->shut && choose(2))
+        left = 0;
     errno = EINTR;
-    if (cut == 1 && choose(2)) return -1;
-    if (cut > 0 && n > cut) n = cut;
-    if (n > left) n = left;
+    if (cut == 1 && choose(2))
+        return -1;
+    if (cut > 0 && n > cut)
+        n = cut;
+    if (n > left)
+        n = left;
     errno = ECONNRESET;
-    if (left == 0) return st->habits & RESETS ? -1 : 0;
-    memcpy(buf, st->said + st->pos, n);
-    st->pos += n;
+    if (left == 0)
+        return stream->habits & RESETS ? -1 : 0;
+    memcpy(to, stream->said + stream->pos, n);
+    stream->pos += n;
     return (ssize_t)n;
 }
 
+ssize_t fuzz_read(int fd, void *to, size_t n) {
+    struct stream *stream = &streams[fd - SOCKET];
+    MUST(fd >= SOCKET);
+    perhaps_yield();
+    if (stream->habits & TRICKLES) {
+        fuzz_now += 0.53;
+        stream->reading += 0.53;
+    }
+    return take(stream, to, n);
+}
+
+/* The secret that the client means, or NULL. */
+static const uint8_t *secret_of(const struct stream *stream) {
+    if (memcmp(stream->said, "gat2", 4) == 0)
+        return config.secret;
+    return memcmp(stream->said, "GAT2", 4) == 0 ? config.token : NULL;
+}
+
+/* The server has said all of its half of the proofs: is it right?  The client
+ * finds its own now, of the kind that the input says. */
+static void meet(struct stream *stream) {
+    const uint8_t *key = secret_of(stream);
+    uint8_t right[PROOF_SIZE] = {0}; /* it has none */
+    MUST(stream->pos >= HELLO);
+    uint8_t *mine = stream->said + 4, *its = stream->answer + 4;
+    MUST(memcmp(stream->answer, "GAT2", 4) == 0);
+    if (key != NULL)
+        second_proof(right, key, "server", mine, its, NULL, 0);
+    MUST(memcmp(stream->answer + HELLO, right, PROOF_SIZE) == 0);
+    for (int i = 0; i < nstreams; i++)
+        MUST(&streams[i] == stream || streams[i].answered < ANSWER ||
+            memcmp(streams[i].answer + 4, its, NONCE_SIZE) != 0);
+    if (stream->bytes < OPENED || key == NULL)
+        return;
+    uint8_t *header = stream->said + HELLO;
+    uint8_t *proof = header + HEADER_SIZE;
+    uint8_t other[HEADER_SIZE] = {0};
+    switch (proof[0]) {
+    case 'R': /* right */
+        second_proof(proof, key, "client", mine, its, header, HEADER_SIZE);
+        break;
+    case 'O': /* with the other secret */
+        second_proof(proof, key == secret ? token : secret, "client", mine,
+            its, header, HEADER_SIZE);
+        break;
+    case 'H': /* for another item */
+        other[3] = header[3] ^ 1;
+        second_proof(proof, key, "client", mine, its, other, HEADER_SIZE);
+        break;
+    case 'X': /* reflected */
+        memcpy(proof, right, PROOF_SIZE);
+        break;
+    case 'P': /* played back, with all that was said before it */
+        if (stream > streams)
+            memcpy(proof, stream[-1].proof, PROOF_SIZE);
+        break;
+    case 'Q': /* that of the server, to somebody else */
+        if (stream > streams)
+            memcpy(proof, stream[-1].answer + HELLO, PROOF_SIZE);
+        break;
+    }
+    memcpy(stream->proof, proof, PROOF_SIZE);
+}
+
+/* Has the client proved who it is? */
+static bool has_proved(const struct stream *stream) {
+    uint8_t right[PROOF_SIZE];
+    const uint8_t *header = stream->said + HELLO;
+    if (stream->answered < ANSWER || stream->bytes < OPENED ||
+        stream->pos < OPENED || secret_of(stream) == NULL)
+        return false;
+    second_proof(right, secret_of(stream), "client", stream->said + 4,
+        stream->answer + 4, header, HEADER_SIZE);
+    uint32_t who = get_u32(header);
+    bool sense = memcmp(stream->said, "gat2", 4) == 0
+        ? who < (uint32_t)config.jobs
+        : who == NONE || (who & END) != 0;
+    return sense && get_u32(header + 4) == 0 &&
+        memcmp(header + HEADER_SIZE, right, PROOF_SIZE) == 0;
+}
+
 /* Is this client to be given item w? */
-static int entitled(const struct stream *st, uint32_t w) {
-    static const uint8_t right[] = MAGIC "the secret token";
-    const uint8_t *p = st->said + 4 + TOKEN;
-    if (st->bytes < 4 + TOKEN + HEADER || get32(p + 4) != 0 ||
-        memcmp(st->said, right, 4 + TOKEN) != 0)
-        return 0;
-    uint32_t wants = get32(p) & ~END;
-    return get32(p) & END ? wants == NONE || wants == w
-                          : wants == NONE || wants < (uint32_t)whole.jobs;
+static bool is_entitled(const struct stream *stream, uint32_t w) {
+    uint32_t who = get_u32(stream->said + HELLO);
+    bool is_child = memcmp(stream->said, "gat2", 4) == 0;
+    bool is_reserved = config.list_speed == LIST_KNOWN &&
+        config.token == NULL && w < (uint32_t)config.jobs && !granted[w];
+    granted[w] = true;
+    if (!has_proved(stream))
+        return false;
+    for (int i = 0; i < nstreams; i++) /* it has asked, and did not take it */
+        is_reserved = is_reserved &&
+            !(has_proved(&streams[i]) &&
+                get_u32(streams[i].said + HELLO) == w);
+    if (is_reserved && (int)w >= reaped)
+        return false;
+    return is_child || who == NONE || w == (who & ~END);
 }
 
 /* The second reader: what the client is about to do with item w.  Fills in
  * what the input leaves open. */
-static void foresee(struct stream *st, uint32_t w) {
-    struct attempt_at *a = &attempts[w];
-    MUST(w < (uint32_t)list && entitled(st, w));
-    a->status = STATUS_LOST;
-    a->on = st;
+static void foresee(struct stream *stream, uint32_t w) {
+    struct attempt *a = &attempts[w];
+    MUST(w < (uint32_t)list && is_entitled(stream, w));
+    a->ended = false;
+    a->on = stream;
     a->n = 0;
-    st->late = 0;
-    size_t at = st->pos;
-    while (at + HEADER <= st->bytes) {
-        uint8_t *m = st->said + at;
-        if ((get32(m) & ~END) == MINE) put32(m, (get32(m) & END) | w);
-        uint32_t item = get32(m), n = get32(m + 4);
-        size_t left = st->bytes - at - HEADER;
+    stream->item = w;
+    stream->late = false;
+    stream->reading = 0;
+    size_t at = stream->pos;
+    while (at + HEADER_SIZE <= stream->bytes) {
+        uint8_t *m = stream->said + at;
+        if ((get_u32(m) & ~END) == MINE)
+            put_u32(m, (get_u32(m) & END) | w);
+        uint32_t item = get_u32(m), n = get_u32(m + 4);
+        size_t left = stream->bytes - at - HEADER_SIZE;
         if (item == (w | END)) {
-            if (n != 12 || left < 12) return;
-            if (get32(m + 16) == RIGHT) {
-                put32(m + 12, 0);
-                put32(m + 16, (uint32_t)a->n);
+            if (n < 16 || n > 16 + 255 || left < n)
+                return;
+            if (get_u32(m + 20) == RIGHT) {
+                put_u32(m + 16, 0);
+                put_u32(m + 20, (uint32_t)a->n);
             }
-            if (get32(m + 12) == 0 && get32(m + 16) == a->n &&
-                get32(m + 8) <= STATUS_MAX)
-                a->status = (int)get32(m + 8);
+            a->kind = get_u32(m + 8);
+            a->value = get_u32(m + 12);
+            a->ended = a->kind <= 4 && a->value < 1024 &&
+                (a->kind != 0 || a->value < 256) && get_u32(m + 16) == 0 &&
+                get_u32(m + 20) == a->n;
             return;
         }
-        if (item != w || n == 0 || n > DATA_MAX) return;
+        if (item != w || n == 0 || n > 1 << 30)
+            return;
         size_t come = n < left ? n : left;
-        memcpy(a->bytes + a->n, m + HEADER, come);
+        memcpy(a->bytes + a->n, m + HEADER_SIZE, come);
         a->n += come;
-        at += HEADER + come;
+        at += HEADER_SIZE + come;
     }
 }
 
-static ssize_t say_to(struct stream *st, const uint8_t *p, size_t n) {
-    MUST(st->open);
+/* A byte for the client. */
+static void hear(struct stream *stream, uint8_t byte) {
+    MUST(!stream->goodbye);
+    if (stream->answered < ANSWER) {
+        stream->answer[stream->answered++] = byte;
+        if (stream->answered == ANSWER)
+            meet(stream);
+        return;
+    }
+    if (stream->have < HEADER_SIZE) {
+        stream->header[stream->have++] = byte;
+        if (stream->have < HEADER_SIZE)
+            return;
+        MUST(has_proved(stream));
+        stream->goodbye = get_u32(stream->header) == NONE;
+        stream->text = get_u32(stream->header + 4);
+        MUST(!stream->goodbye || stream->text == 0);
+        if (stream->goodbye)
+            return;
+        MUST(stream->text == get_u32(stream->header) % 3);
+    } else {
+        stream->text--;
+        MUST(byte ==
+            "ba"[stream->text == 1 || get_u32(stream->header) % 3 == 1]);
+    }
+    if (stream->text == 0) {
+        foresee(stream, get_u32(stream->header));
+        stream->have = 0;
+    }
+}
+
+static ssize_t say_to(struct stream *stream, const uint8_t *p, size_t n) {
+    MUST(stream->open);
     perhaps_yield();
     errno = EPIPE;
-    if (st->shut || faulty(BAD_REPLY)) return -1;
-    if (n > 3 && choose(2)) n = 3;
-    for (size_t i = 0; i < n; i++) {
-        if (st->have < HEADER) st->m[st->have++] = p[i];
-        else st->text--;
-        if (st->have == HEADER && st->text == 0 && get32(st->m) < ITEMS)
-            st->text = get32(st->m + 4) + 1;
-        if (st->have == HEADER && st->text == 1) {
-            foresee(st, get32(st->m));
-            st->have = st->text = 0;
-        }
-    }
+    if (stream->shut)
+        return -1;
+    if (stream->answered == ANSWER && is_faulty(BAD_REPLY))
+        return -1;
+    if (n > 3 && choose(2))
+        n = 3;
+    for (size_t i = 0; i < n; i++)
+        hear(stream, p[i]);
     return (ssize_t)n;
 }
 
 /* --- Files and standard output */
 
 static ssize_t keep_bytes(uint8_t *to, size_t *had, const void *p, size_t n) {
-    if (n > 1 && choose(4) == 0) n /= 2;
+    if (n > 1 && choose(4) == 0)
+        n /= 2;
     MUST(*had + n <= ROOM);
     memcpy(to + *had, p, n);
     *had += n;
     return (ssize_t)n;
 }
-static ssize_t fuzz_write(int fd, const void *buf, size_t n) {
-    if (fd == 2) return (ssize_t)n;
-    if (fd >= SOCKET) return say_to(&streams[fd - SOCKET], buf, n);
+
+ssize_t fuzz_write(int fd, const void *from, size_t n) {
+    const char *line = from;
+    MUST(fd == 2 && !locked);
+    MUST(n > 8 && n < 1024 && memcmp(line, "gather: ", 8) == 0);
+    for (size_t i = 0; i < n; i++)
+        MUST(line[i] >= ' ' || (line[i] == '\n' && i == n - 1) ||
+            (line[i] & 0x80) != 0);
+    perhaps_yield();
+    return (ssize_t)n;
+}
+
+/* The item whose bytes these are. */
+static int item_of(const uint8_t *p) {
+    for (const struct item *i = items_first(); i != NULL; i = i->next)
+        for (const struct block *b = i->blocks; b != NULL; b = b->next)
+            if (p >= b->bytes && p < b->bytes + b->capacity)
+                return (int)i->which;
+    return -1;
+}
+
+/* Some of an item goes to standard output: all of it in one piece, and in the
+ * order of the list, if there is one. */
+static void goes_out(int w) {
+    if (returned)
+        return; /* whoever was stuck in that call goes on with it */
+    MUST(w >= 0 && !finished[w] && !is_written[w]);
+    if (writing >= 0 && writing != w)
+        is_written[writing] = true;
+    writing = w;
+    for (int i = 0; i < w; i++)
+        MUST(config.destination != TO_OUTPUT || finished[i]);
+}
+
+ssize_t fuzz_writev(int fd, const struct iovec *piece, int pieces) {
+    MUST(pieces > 0 && piece[0].iov_len > 0);
+    const uint8_t *from = piece[0].iov_base;
+    size_t n = piece[0].iov_len;
+    if (fd >= SOCKET)
+        return say_to(&streams[fd - SOCKET], from, n);
     perhaps_yield();
     errno = EPIPE;
-    if (faulty(BROKEN_PIPE)) return -1;
+    if (is_faulty(BROKEN_PIPE))
+        return -1;
     errno = ENOSPC;
-    if (faulty(FULL)) return -1;
+    if (is_faulty(FULL))
+        return -1;
     errno = EAGAIN;
-    if (spurious && choose(4) == 0) return -1;
-    if (fd == 1) return keep_bytes(output, &outputs, buf, n);
+    if (fd == 1 && fault == STUCK_READER && when-- <= 0 && !returned)
+        return -1;
+    if (spurious && choose(4) == 0)
+        return -1;
+    if (fd == 1) {
+        int w = item_of(from);
+        goes_out(w);
+        return keep_bytes(output[w], &outputs[w], from, n);
+    }
     MUST(fd >= PART && fd < PART + ITEMS && part_open[fd - PART]);
-    return keep_bytes(part[fd - PART], &parts[fd - PART], buf, n);
+    return keep_bytes(part[fd - PART], &parts[fd - PART], from, n);
 }
-static int fuzz_open(const char *name, int flags, ...) {
+
+ssize_t fuzz_splice(int from, int64_t *from_offset, int to, int64_t *to_offset,
+    size_t n, unsigned flags) {
+    struct stream *stream = &streams[from - SOCKET];
+    uint8_t bytes[64];
+    MUST(from >= SOCKET && to == 1 && flags == 2);
+    MUST(from_offset == NULL && to_offset == NULL);
+    perhaps_yield();
+    errno = EINVAL;
+    if (is_faulty(NO_SPLICE))
+        return -1;
+    errno = EPIPE;
+    if (is_faulty(BROKEN_PIPE))
+        return -1;
+    errno = EAGAIN;
+    if ((fault == STUCK_READER && when <= 0) || choose(4) == 0)
+        return -1;
+    if (n > sizeof(bytes))
+        n = sizeof(bytes);
+    ssize_t got = take(stream, bytes, n);
+    if (got <= 0)
+        return got;
+    int w = (int)stream->item;
+    goes_out(w);
+    MUST(outputs[w] + (size_t)got <= ROOM);
+    memcpy(output[w] + outputs[w], bytes, (size_t)got);
+    outputs[w] += (size_t)got;
+    return got;
+}
+
+/* The item of a file's name. */
+static int file_of(const char *name, const char *end) {
     int k = name[4] - '0';
-    MUST(strcmp(name + 5, ".part") == 0 && k >= 0 && k < list);
-    MUST((flags & O_TRUNC) && !part_open[k]);
+    MUST(memcmp(name, "out.", 4) == 0 && k >= 0 && k < list);
+    MUST(strcmp(name + 5, end) == 0);
+    return k;
+}
+
+int fuzz_open(const char *name, int flags, ...) {
+    int k = file_of(name, ".part");
+    perhaps_yield();
+    MUST(flags == (O_WRONLY | O_CREAT | O_EXCL) && !part_open[k]);
     errno = ENOENT;
-    if (faulty(NO_FILE)) return -1;
-    part_open[k] = part_there[k] = 1;
+    if (is_faulty(NO_FILE))
+        return -1;
+    errno = EEXIST;
+    if (part_there[k])
+        return -1;
+    part_open[k] = true;
+    part_there[k] = true;
+    part_old[k] = false;
     parts[k] = 0;
     return PART + k;
 }
-static int fuzz_close(int fd) {
-    if (fd == 9) return 0; /* the listening socket */
+
+int fuzz_close(int fd) {
+    if (fd == LISTENER)
+        return 0;
     if (fd >= SOCKET) {
         MUST(streams[fd - SOCKET].open);
-        streams[fd - SOCKET].open = 0;
+        streams[fd - SOCKET].open = false;
         return 0;
     }
     MUST(fd >= PART && part_open[fd - PART]);
-    part_open[fd - PART] = 0;
+    perhaps_yield();
+    part_open[fd - PART] = false;
     errno = ENOSPC;
-    return faulty(BAD_CLOSE) ? -1 : 0;
+    return is_faulty(BAD_CLOSE) ? -1 : 0;
 }
-static int fuzz_rename(const char *from, const char *to) {
-    int k = from[4] - '0';
+
+int fuzz_rename(const char *from, const char *to) {
+    int k = file_of(from, ".part");
+    perhaps_yield();
+    MUST(file_of(to, "") == k);
     MUST(part_there[k] && !part_open[k] && !named[k]);
-    MUST(strncmp(from, to, 5) == 0 && strlen(to) == 5);
     errno = EACCES;
-    if (faulty(BAD_RENAME)) return -1;
-    part_there[k] = 0;
-    return !(named[k] = 1);
+    if (is_faulty(BAD_RENAME))
+        return -1;
+    part_there[k] = false;
+    named[k] = true;
+    return 0;
 }
-static int fuzz_unlink(const char *name) {
-    MUST(part_there[name[4] - '0']);
-    return part_there[name[4] - '0'] = 0;
+
+int fuzz_unlink(const char *name) {
+    size_t n = strlen(name);
+    bool is_part = n > 5 && strcmp(name + n - 5, ".part") == 0;
+    int k = file_of(name, is_part ? ".part" : "");
+    bool was = is_part ? part_there[k] : named[k];
+    if (!locked)
+        perhaps_yield();
+    if (is_part)
+        part_there[k] = false;
+    else
+        named[k] = false;
+    errno = ENOENT;
+    return was ? 0 : -1;
+}
+
+int fuzz_isatty(int fd) {
+    return fd == 1 && is_terminal;
+}
+
+char *fuzz_getenv(const char *name) {
+    (void)name;
+    return NULL;
+}
+
+int fuzz_nap(const struct timespec *nap, struct timespec *left) {
+    MUST(!locked && left == NULL && nap->tv_sec == 0);
+    fuzz_now += (double)nap->tv_nsec / 1e9;
+    return 0;
+}
+
+/* What server_open() would need, which nobody calls. */
+struct hostent *fuzz_host(const char *name) {
+    (void)name;
+    abort();
+}
+
+struct servent *fuzz_service(const char *name, const char *protocol) {
+    (void)name;
+    (void)protocol;
+    abort();
+}
+
+int fuzz_socket(void) {
+    abort();
 }
 
 /* --- The caller of server() */
 
 static int next(struct item *item) {
-    MUST(locked == whole.ready); /* then it waits for nobody */
-    if (current != NULL && !locked) perhaps_yield();
-    if (!whole.ready && faulty(STUCK_LIST) && current != NULL) {
-        current->waits = &whole; /* for ever: whoever writes it is silent */
-        yield();
-    }
-    if ((int)whole.given == list) return fault == BAD_LIST ? -1 : 0;
-    if ((item->text = calloc(3, 1)) == NULL) return -1;
-    memcpy(item->text, "ab", item->length = whole.given % 3);
+    MUST(!locked && !listing && !returned);
+    listing = true;
+    perhaps_yield();
+    if (config.list_speed == LIST_SLOW && is_faulty(STUCK_LIST))
+        be_stuck();
+    listing = false;
+    MUST(returned || item->which == result->given);
+    if ((int)item->which == list)
+        return fault == BAD_LIST ? -1 : 0;
+    item->text = fuzz_calloc(3, 1);
+    if (item->text == NULL)
+        return -1;
+    item->length = item->which % 3;
+    memcpy(item->text, "ab", item->length);
     return 1;
+}
+
+/* Did an item whose end was received end as it was said to? */
+static bool is_told(const struct item *item, const struct attempt *a) {
+    static const enum outcome outcomes[] = {
+        FAILED, KILLED, TIMED_OUT, NOT_EXECUTED, NOT_FOUND};
+    if (item->bytes != a->n)
+        return false;
+    if (!a->ended)
+        return item->outcome == INCOMPLETE;
+    bool success = a->kind == 0 && a->value == 0;
+    return item->outcome == (success ? COMPLETE : outcomes[a->kind]) &&
+        item->value == a->value;
+}
+
+/* Is what came of an item right, and where it belongs? */
+static void check_bytes(const struct item *item, const struct attempt *a) {
+    bool to_files = config.destination == TO_FILES;
+    uint32_t w = item->which;
+    const uint8_t *got = output[w];
+    size_t n = outputs[w];
+    if (config.destination == TO_ARRAYS) {
+        got = item->array;
+        n = got != NULL ? (size_t)item->bytes : 0;
+    } else if (to_files) {
+        got = part[w];
+        n = parts[w];
+    }
+    bool aborted = result->aborted;
+    bool whole = item->outcome == COMPLETE ||
+        (!aborted && config.retries == 0 &&
+            (item->outcome == FAILED || item->outcome == KILLED));
+    MUST(!whole || n == a->n);
+    MUST(n <= a->n || to_files || a->on == NULL);
+    MUST(n == 0 || n > a->n || memcmp(got, a->bytes, n) == 0);
+    MUST(!to_files || aborted || named[w] == (item->outcome == COMPLETE));
+}
+
+static void check_reason(const char *reason) {
+    MUST(reason == NULL || (*reason != '\0' && strlen(reason) <= 255));
+    for (; reason != NULL && *reason != '\0'; reason++)
+        MUST(((unsigned char)*reason >= ' ' && *reason != 0x7f));
 }
 
 static void done(struct item *item) {
     uint32_t w = item->which;
-    struct attempt_at *a = &attempts[w];
+    MUST(!locked && !reporting && !returned);
     MUST(w < (uint32_t)list && !finished[w]);
-    finished[w] = 1;
-    if (!whole.unordered && !whole.keep && whole.files == NULL &&
-        !whole.aborted) {
+    reporting = true;
+    perhaps_yield();
+    reporting = false;
+    const struct attempt *a = &attempts[w];
+    bool limited = a->on != NULL && config.seconds > 0 &&
+        memcmp(a->on->said, "gat2", 4) != 0;
+    finished[w] = true;
+    ends[item->outcome]++;
+    if (config.destination == TO_OUTPUT && !result->aborted) {
         MUST((int)w == last + 1);
         last = (int)w;
     }
-    MUST(item->status != 0 || item->tries > 0);
-    int told = item->status == a->status && item->bytes == a->n;
-    int late = !told && item->status == STATUS_TIMEOUT && a->on &&
-        (a->on->late || a->status == STATUS_LOST);
-    MUST(!late || (whole.seconds > 0 && item->took >= whole.seconds));
-    MUST(told || late || whole.aborted || fault == BAD_REPLY);
-    MUST(told || item->status != 0);
-    if (item->status == 0)
-        MUST((int)item->peer.sin_addr.s_addr == a->on - streams + SOCKET);
-    const uint8_t *got = whole.keep ? item->data
-        : whole.files               ? part[w]
-                                    : output;
-    size_t n = whole.keep ? item->held : whole.files ? parts[w] : outputs;
-    MUST(n <= a->n || item->status != 0);
-    if (item->status == 0 ||
-        (!whole.aborted && item->status > 0 && !late && whole.retries == 0))
-        MUST(n == a->n);
-    if (!whole.aborted || item->status == 0)
-        MUST(n == 0 || memcmp(got, a->bytes, n) == 0);
-    MUST(!whole.files || named[w] == (item->status == 0));
-    outputs = 0;
+    MUST(item->tries <= config.retries + 1);
+    MUST(item->state == ITEM_ENDED || result->aborted);
+    MUST((item->outcome == UNSTARTED) == (item->tries == 0));
+    MUST(item->outcome != UNSTARTED || result->aborted);
+    MUST(result->aborted || item->outcome == COMPLETE ||
+        (config.keep_going &&
+            (item->tries == config.retries + 1 || item->written)));
+    bool late =
+        item->outcome == TIMED_OUT && limited && item->took >= config.seconds;
+    MUST(late || result->aborted || fault == BAD_REPLY || is_told(item, a));
+    if (item->outcome == COMPLETE) {
+        MUST(is_told(item, a));
+        MUST((int)item->peer.s_addr == a->on - streams + SOCKET);
+        MUST(!limited || a->on->reading < config.seconds + 1);
+    }
+    check_reason(item->reason);
+    check_bytes(item, a);
 }
 
-static void set_up(const uint8_t *control, size_t left) {
-    memset(&q, 0, sizeof(q));
-    memset(&whole, 0, sizeof(whole));
-    memset(streams, 0, sizeof(streams));
-    for (int i = 0; i < STREAMS; i++) threads[i].alive = 0;
-    for (int i = 0; i < ITEMS; i++) {
-        part_open[i] = part_there[i] = named[i] = finished[i] = 0;
-        parts[i] = attempts[i].n = 0;
-        attempts[i].on = NULL;
-    }
-    outputs = step_number = 0;
-    enough = 0;
-    accepted = pending = locked = woken = reaped = dying = deaths = 0;
-    last = -1;
-    current = NULL;
-    s = 9;
-    fuzz_now = 1000;
-    memcpy(whole.token, "the secret token", TOKEN);
-    whole.next = next;
-    whole.done = done;
-    whole.keep = control[0] & 1;
-    whole.files = !whole.keep && (control[0] & 8) ? "out.{}" : NULL;
-    whole.unordered = !whole.keep && !whole.files && (control[0] & 2);
-    whole.keep_going = (control[0] & 4) != 0;
-    whole.ready = (control[0] & 16) != 0;
-    whole.verbose = (control[0] & 32) != 0;
-    spurious = (control[0] & 64) != 0;
-    whole.retries = control[1] & 3;
-    list = control[1] >> 2 & 7;
-    whole.remote = control[0] >> 7;
-    whole.jobs = children = (control[1] >> 5) + !whole.remote;
-    whole.seconds = control[20] & 3;
-    mute_at = control[21];
-    whole.memory = (uint64_t)control[2] * 16;
-    fault = control[3] & 15;
-    when = control[3] >> 4;
-    bad_allocation = fault == NO_MEMORY ? 2 + when : 0;
-    whole.limit = 2 + (control[12] >> 2 & 3);
-    nstreams = 1 + (control[12] & 3);
+static void tick(const struct progress *progress) {
+    MUST(!locked && !returned);
+    MUST(!is_terminal || !reporting);
+    if (progress->writing)
+        return;
+    MUST(progress->complete <= progress->total || config.list_speed == 0);
+    MUST(progress->total <= (uint64_t)list);
+}
+
+/* --- A run */
+
+static void set_up_streams(const uint8_t *control, size_t left) {
     uint8_t *p = input + CONTROL;
+    memset(streams, 0, sizeof(streams));
+    nstreams = 1 + (control[12] & 3);
     for (int i = 0; i < nstreams; i++) {
         size_t n = i < nstreams - 1 ? left * control[13 + i] / 256 : left;
         streams[i].said = p;
@@ -579,52 +1033,216 @@ static void set_up(const uint8_t *control, size_t left) {
     }
 }
 
+static void set_up_config(const uint8_t *control) {
+    memset(&config, 0, sizeof(config));
+    memset(&callbacks, 0, sizeof(callbacks));
+    memcpy(secret, "the secret of it", SECRET_SIZE);
+    memcpy(token, "the secret token", SECRET_SIZE);
+    callbacks.next = next;
+    callbacks.done = done;
+    callbacks.tick = control[23] & 1 ? tick : NULL;
+    is_terminal = (control[23] & 2) != 0;
+    is_slow = (control[23] & 4) != 0;
+    config.destination = (enum destination)(control[0] & 3);
+    config.keep_going = (control[0] & 4) != 0;
+    spurious = (control[0] & 8) != 0;
+    int speed = control[0] >> 4 & 3;
+    config.list_speed = (enum list_speed)(speed < 3 ? speed : LIST_SLOW);
+    config.verbose = (control[0] & 64) != 0;
+    config.token = control[0] & 128 ? token : NULL;
+    config.retries = control[1] & 3;
+    list = control[1] >> 2 & 7;
+    config.list_length = config.list_speed == LIST_KNOWN ? (uint64_t)list : 0;
+    config.jobs = (control[1] >> 5) + (config.token == NULL);
+    config.secret = secret;
+    config.files = config.destination == TO_FILES ? "out.{}" : NULL;
+    config.memory_limit = (uint64_t)control[2] * 16;
+    config.seconds = control[20] & 3;
+    config.connections_max = 2 + (control[12] >> 2 & 3);
+    mute_at = control[21];
+    fault = (enum fault)(control[3] % FAULTS);
+    when = control[22] & 31;
+    is_poor = fault == POOR;
+    bad_allocation = fault == NO_MEMORY || is_poor ? 4 + when : 0;
+}
+
+static void set_up(const uint8_t *control, size_t left) {
+    renew_variables();
+    set_up_streams(control, left);
+    set_up_config(control);
+    for (int i = 0; i < STREAMS; i++)
+        threads[i].alive = false;
+    for (int i = 0; i < ITEMS; i++) {
+        part_open[i] = false;
+        part_there[i] = (control[24] >> i & 1) != 0 && i < list;
+        part_old[i] = part_there[i];
+        named[i] = false;
+        finished[i] = false;
+        granted[i] = false;
+        parts[i] = 0;
+        outputs[i] = 0;
+        is_written[i] = false;
+        attempts[i].n = 0;
+        attempts[i].ended = false;
+        attempts[i].on = NULL;
+    }
+    memset(ends, 0, sizeof(ends));
+    children = config.jobs;
+    writing = -1;
+    step_number = 0;
+    enough = returned = listing = reporting = false;
+    accepted = reaped = dying = deaths = idle = spins = 0;
+    pending = locked = woken = false;
+    killed_at = 0;
+    last = -1;
+    current = NULL;
+    s = LISTENER;
+    fuzz_now = 1000;
+}
+
+/* After a good end the program holds the blocks of its pool, each of which is
+ * free, and its array of what is reserved. */
+static void check_heap(void) {
+    int pool = 0;
+    const struct block *block;
+    MUST(memory_held() == 0);
+    bad_allocation = allocations + 1;
+    is_poor = true; /* it makes no more */
+    while ((block = block_take(true)) != NULL)
+        pool += is_held(block) + is_held(block->bytes);
+    MUST(held_blocks == pool + 1);
+}
+
+/* What items are to whoever reads about them after the end. */
+static uint64_t digest(void) {
+    uint64_t sum = 0;
+    for (const struct item *i = items_first(); i != NULL; i = i->next) {
+        sum = sum * 31 + i->which;
+        sum = sum * 31 + (uint64_t)i->outcome;
+        sum = sum * 31 + i->value + (uint64_t)i->tries;
+        sum = sum * 31 + (uintptr_t)i->array + (uintptr_t)i->reason;
+    }
+    return sum;
+}
+
+/* Runs the threads that were left behind to their end. */
+static void run_leftovers(void) {
+    uint64_t before = digest();
+    ASAN_POISON_MEMORY_REGION(result, sizeof(*result));
+    for (int i = 0; i < STREAMS; i++)
+        if (threads[i].alive && threads[i].waits == &stuck)
+            threads[i].waits = NULL;
+    for (int turns = 0; count_threads() > 0; turns++) {
+        MUST(turns < 100000);
+        struct thread *t = &threads[choose(STREAMS)];
+        MUST(!t->alive || t->waits == NULL);
+        if (t->alive)
+            go_on_with(t);
+    }
+    ASAN_UNPOISON_MEMORY_REGION(result, sizeof(*result));
+    MUST(digest() == before);
+}
+
+static void check_end(int r) {
+    bool good = r == 0;
+    MUST(good == !result->aborted);
+    MUST(good || result->failed || result->signal || !config.keep_going);
+    MUST(!result->signal || enough || fault == BROKEN_PIPE);
+    MUST(!good || (children == 0 && count_threads() == 0));
+    MUST(!good || ((int)result->given == list && result->listed));
+    for (int i = 0; i < OUTCOMES; i++)
+        MUST(result->count[i] == ends[i] || reporting);
+    bool excused = listing || fault == STALL || fault == STUCK_LIST ||
+        fault == STUCK_READER || fault == STUCK_ERRORS;
+    for (int i = 0; i < nstreams; i++)
+        excused = excused || (streams[i].habits & (TRICKLES | MUTE));
+    MUST(excused || count_threads() == 0);
+    MUST(excused || children == 0 || fault == UNDEAD);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
-    if (bytes < CONTROL || bytes > ROOM) return -1;
+    if (bytes < CONTROL || bytes > ROOM)
+        return -1;
     memcpy(input, data, bytes);
     set_up(input, bytes - CONTROL);
-    int r = server(&whole);
-    MUST((r == 0) == !whole.aborted && children == 0);
-    MUST(!whole.aborted || whole.failed || whole.signal || !whole.keep_going);
-    MUST(!whole.signal || enough || fault == BROKEN_PIPE);
-    for (uint32_t w = 0; w < whole.given; w++) MUST(finished[w]);
-    for (int i = 0; i < ITEMS; i++) MUST(!part_there[i]);
-    for (int i = 0; i < nstreams; i++) MUST(r < 0 || !streams[i].open);
-    MUST(r < 0 || ((int)whole.given == list && held_blocks == 0 && !locked));
+    result = malloc(sizeof(*result));
+    int r = server(&config, &callbacks, result);
+    check_end(r);
+    uint64_t given = result->given;
+    for (uint64_t w = 0; w < given; w++)
+        MUST(finished[w] || reporting);
+    returned = true;
+    run_leftovers();
+    for (int i = 0; i < nstreams; i++)
+        MUST(!streams[i].open);
+    for (uint64_t w = 0; w < given; w++)
+        MUST((!part_there[w] || part_old[w]) && (!part_open[w] || r < 0));
+    if (r == 0)
+        check_heap();
+    free(result);
     free_blocks();
     return 0;
 }
 
-/* Puts whole messages where plain mutation would hardly make any. */
+/* --- Whole messages where plain mutation would hardly make any */
+
+static size_t make_opening(uint8_t *m, unsigned seed) {
+    static const char kinds[] = "RRRRRRRROHXPQz";
+    bool is_child = seed >> 3 & 1;
+    uint32_t who = seed >> 4 & 3;
+    memset(m, 'a' + (int)(seed >> 10 & 7), OPENED);
+    memcpy(m, is_child ? "gat2" : "GAT2", 4);
+    if ((seed >> 13 & 7) == 0)
+        m[4] = 'S';
+    if (!is_child)
+        who = seed >> 6 & 1 ? NONE : who | END;
+    put_u32(m + HELLO, who);
+    put_u32(m + HELLO + 4, 0);
+    m[HELLO + HEADER_SIZE] = (uint8_t)kinds[seed % (sizeof(kinds) - 1)];
+    return OPENED;
+}
+
+static size_t make_data(uint8_t *m, uint32_t w, unsigned seed) {
+    uint32_t n = 1 + (seed & 31);
+    put_u32(m, w);
+    put_u32(m + 4, n);
+    memset(m + HEADER_SIZE, (int)(seed >> 5), n);
+    return HEADER_SIZE + n;
+}
+
+static size_t make_end(uint8_t *m, uint32_t w, unsigned seed) {
+    uint32_t text = seed & 7;
+    put_u32(m, w | END);
+    put_u32(m + 4, 16 + text);
+    put_u32(m + 8, seed >> 3 & 1 ? 0 : seed >> 4 & 7);
+    put_u32(m + 12, seed >> 3 & 3 ? 0 : seed >> 7 & 31);
+    put_u32(m + 16, RIGHT);
+    put_u32(m + 20, RIGHT);
+    memset(m + 24, (int)(seed >> 12), text);
+    return HEADER_SIZE + 16 + text;
+}
+
 size_t LLVMFuzzerCustomMutator(
     uint8_t *data, size_t bytes, size_t max, unsigned seed) {
-    uint8_t m[64];
+    uint8_t m[128];
     size_t n = 0;
-    uint32_t payload = seed >> 8 & 15;
+    unsigned more = seed * 2654435761u >> 8;
     uint32_t w = seed >> 12 & 1 ? MINE : seed >> 13 & 3;
     if (bytes < CONTROL || seed % 4 != 0)
         return LLVMFuzzerMutate(data, bytes, max);
-    if (seed >> 16 & 1) {
-        memcpy(m, MAGIC "the secret token", n = 4 + TOKEN);
-        uint32_t who = seed >> 18 & 7;
-        put32(m + n, seed >> 17 & 1 ? NONE : who & 4 ? END | (who & 3) : who);
-        put32(m + n + 4, 0);
-        n += HEADER;
-    } else if (seed >> 17 & 1) {
-        put32(m, w);
-        put32(m + 4, payload);
-        memset(m + HEADER, (int)(seed >> 20), payload);
-        n = HEADER + payload;
-    } else {
-        put32(m, w | END);
-        put32(m + 4, 12);
-        put32(m + 8, seed >> 18 & 1 ? 0 : seed >> 20);
-        put32(m + 12, RIGHT);
-        put32(m + 16, RIGHT);
-        n = HEADER + 12;
+    switch (seed >> 4 & 3) {
+    case 0:
+        n = make_opening(m, more);
+        break;
+    case 1:
+        n = make_data(m, w, more);
+        break;
+    default:
+        n = make_end(m, w, more);
     }
-    if (bytes + n > max) return LLVMFuzzerMutate(data, bytes, max);
-    size_t at = CONTROL + (seed >> 4) % (bytes - CONTROL + 1);
+    if (bytes + n > max)
+        return LLVMFuzzerMutate(data, bytes, max);
+    size_t at = CONTROL + (seed >> 6) % (bytes - CONTROL + 1);
     memmove(data + at + n, data + at, bytes - at);
     memcpy(data + at, m, n);
     return bytes + n;
