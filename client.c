@@ -1,6 +1,7 @@
 /*
- * client.c - the child's side: client() finds the server and connects to it,
- * xclient() delivers the bytes of an item.
+ * client.c - the client's side, be it a child or from elsewhere: client()
+ * finds the server and connects to it, xclient() delivers the bytes of an
+ * item.
  *
  * The article's client() ends where this conversation begins: prove, ask for
  * an item, have the cursor run it, send its end, which asks for the next one,
@@ -85,7 +86,7 @@ static void hang_up(void) {
 }
 
 /* Connects, trying again for PATIENCE seconds unless this is a child, whose
- * server listens already.  Returns CLIENT_DONE, or how it failed. */
+ * server listens already.  Returns CLIENT_CONNECTED, or how it failed. */
 static enum client_end dial(bool is_child) {
     double deadline = now() + PATIENCE;
     double pause = FIRST_PAUSE;
@@ -93,7 +94,7 @@ static enum client_end dial(bool is_child) {
     for (;;) {
         error = try_connect(deadline);
         if (error == 0)
-            return CLIENT_DONE;
+            return CLIENT_CONNECTED;
         hang_up();
         if (is_child || now() + pause >= deadline)
             break;
@@ -140,14 +141,14 @@ static size_t read_server(void *buffer, size_t n, double deadline) {
 }
 
 /* How the proofs at the beginning ended. */
-enum proof {
+enum proof_result {
     PROVED,
     DROPPED, /* the server hung up, or was silent, before it proved anything */
     REFUTED  /* it is not our server, which was said; or is gone now */
 };
 
 /* Receives the server's half of the proofs. */
-static enum proof check_server(
+static enum proof_result check_server(
     const struct identity *me, struct challenge *challenge) {
     unsigned char answer[MAGIC_SIZE + NONCE_SIZE + PROOF_SIZE];
     unsigned char proof[PROOF_SIZE];
@@ -167,7 +168,7 @@ static enum proof check_server(
 
 /* Has the server prove that it is ours, then proves to it that this is a
  * client of it.  That opening asks for the first item. */
-static enum proof authenticate(const struct identity *me) {
+static enum proof_result authenticate(const struct identity *me) {
     unsigned char hello[MAGIC_SIZE + NONCE_SIZE];
     unsigned char opening[HEADER_SIZE + PROOF_SIZE];
     struct challenge challenge;
@@ -180,9 +181,9 @@ static enum proof authenticate(const struct identity *me) {
     memcpy(hello + MAGIC_SIZE, challenge.client_nonce, NONCE_SIZE);
     if (writen(c, hello, sizeof(hello)) < sizeof(hello))
         return DROPPED;
-    enum proof proof = check_server(me, &challenge);
-    if (proof != PROVED)
-        return proof;
+    enum proof_result result = check_server(me, &challenge);
+    if (result != PROVED)
+        return result;
     put_header(opening, wanted, 0);
     secret_prove_client(
         opening + HEADER_SIZE, me->secret, &challenge, opening);
@@ -192,7 +193,7 @@ static enum proof authenticate(const struct identity *me) {
 
 /* Connects, and exchanges the proofs.  Who was dropped, since too many had
  * proved nothing yet, tries again a few times.  Returns
- * CLIENT_DONE, or how it failed. */
+ * CLIENT_CONNECTED, or how it failed. */
 static enum client_end meet_server(const struct identity *me) {
     bool is_child = me->kind == CLIENT_CHILD;
     double pause = FIRST_PAUSE / 2;
@@ -200,13 +201,13 @@ static enum client_end meet_server(const struct identity *me) {
         enum client_end end = dial(is_child);
         if (end == CLIENT_UNCONNECTED && is_child)
             child_give_up();
-        if (end != CLIENT_DONE)
+        if (end != CLIENT_CONNECTED)
             return end;
-        enum proof proof = authenticate(me);
-        if (proof == PROVED)
-            return CLIENT_DONE;
+        enum proof_result result = authenticate(me);
+        if (result == PROVED)
+            return CLIENT_CONNECTED;
         hang_up();
-        if (proof == REFUTED || is_signalled())
+        if (result == REFUTED || is_signalled())
             break;
         wait_for_server(-1, 0, now() + pause);
         pause *= 2;
@@ -217,7 +218,7 @@ static enum client_end meet_server(const struct identity *me) {
 /* Receives the reply to an opening or an end.  Returns 1, with the item's
  * number in `which` and its text in *text, which the caller frees; 0: goodbye;
  * -1: the server is gone, or makes no sense. */
-static int receive_item(char **text) {
+static int receive_order(char **text) {
     unsigned char header[HEADER_SIZE];
     if (read_server(header, sizeof(header), 0) < sizeof(header))
         return -1;
@@ -256,7 +257,7 @@ static enum client_end run_items(cursor *run, void *arg) {
     enum client_end none = CLIENT_IDLE;
     char *text = NULL;
     int more;
-    while ((more = receive_item(&text)) > 0) {
+    while ((more = receive_order(&text)) > 0) {
         struct ending ending = {.kind = END_EXIT};
         int result = run(which, text, &ending, arg);
         free(text);
@@ -285,7 +286,7 @@ enum client_end client(const struct identity *me, cursor *run, void *arg) {
         strcpy(hname, "127.0.0.1");
     }
     enum client_end end = meet_server(me);
-    if (end == CLIENT_DONE)
+    if (end == CLIENT_CONNECTED)
         end = run_items(run, arg);
     hang_up();
     return is_signalled() ? CLIENT_SIGNALLED : end;

@@ -8,7 +8,8 @@
  *  2. A child is a client.  It connects, proves that it belongs to the parent,
  *     asks for an item, delivers its bytes and, with their number, its end;
  *     the reply to that is the next item, until the server says goodbye.
- *     Child k begins with item k, if the list is known.
+ *     Child k begins with item k, if the list is known and nobody can come
+ *     from elsewhere.
  *  3. The parent's main thread sleeps in poll(), for signals and connections.
  *     It alone accepts, reaps, and decides that a run is at its end.
  *  4. Each connection has one detached thread, which owns the connection, and

@@ -15,7 +15,7 @@
  * The secret itself never crosses the wire.  A proof is SipHash-2-4, its key
  * the secret, over a role ("server" or "client"), both nonces, client's first,
  * and, in the client's case, the header that goes with it (see lib/secret.c).
- * Each side has OPENING seconds from the connection for its part.
+ * A server gives a client OPENING seconds for its two parts.
  *
  *     client -> server   magic (4)   nonce (16)
  *     server -> client   "GAT2"      nonce (16)    proof (8)
@@ -39,7 +39,8 @@
  * server -> client
  *   reply    to the opening and to each end: which = the next item, with its
  *            text as payload (at most TEXT_MAX bytes); or which = NONE and
- *            size 0: everything has been received, goodbye.
+ *            size 0: goodbye, all that this client has sent was received,
+ *            and there is nothing more for it.
  *
  * End of file or a reset before the end makes an item incomplete; before its
  * goodbye, it makes a client fail.  A server is silent while an item runs.

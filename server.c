@@ -100,21 +100,21 @@ static double deadline; /* of what is left after the end; 0: it is not yet */
 static bool was_announced; /* that there is nobody here but the server */
 static bool is_late;       /* the deadline has passed */
 
-/* Is there nothing left to wait for: is everything at its end, or cut off? */
+/* Is the run at its end: are all items retired, or was it aborted? */
 static bool has_ended(void) {
     return !run_goes_on() || items_finished();
 }
 
-/* May server() return?  After an abort, who is stuck in the list or in a
- * reader that stands still is left behind. */
+/* May server() return?  All children and connections have to be gone.  After
+ * an abort one thread is left behind at once: the one that reads a list that
+ * somebody else writes; and after the deadline, whoever is still there. */
 static bool may_return(void) {
-    bool waits_for_list =
-        items_list_is_read() && run.config->list_speed != LIST_SLOW;
-    int stuck = items_list_is_read() && !waits_for_list ? 1 : 0;
+    bool is_stuck = !run_goes_on() && items_list_is_read() &&
+        run.config->list_speed == LIST_SLOW;
     if (!has_ended())
         return false;
-    if (children == 0 && conn_count() <= stuck)
-        return run_goes_on() || !waits_for_list;
+    if (children == 0 && conn_count() <= (is_stuck ? 1 : 0))
+        return true;
     return !run_goes_on() && is_late && now() >= deadline;
 }
 
@@ -257,8 +257,9 @@ static int unable_to_begin(int error) {
 
 /* Ends a run.  From now on only the main thread calls a callback or touches an
  * item.  Gives up the lock.  Returns what server() does. */
-static int end(pthread_attr_t *attributes) {
-    close(s); /* nothing depends on it any more */
+static int leave(pthread_attr_t *attributes) {
+    signals_next(); /* what dead children have announced last */
+    close(s);       /* nothing depends on it any more */
     s = -1;
     output_leave();
     int result = run.result->aborted ? -1 : 0;
@@ -310,34 +311,34 @@ int server(const struct config *config, const struct callbacks *callbacks,
             pthread_sigmask(SIG_SETMASK, &blocked, &old);
             error = pthread_create(&thread, &attributes, xserve, conn);
             pthread_sigmask(SIG_SETMASK, &old, NULL);
-            if (error == 0) {
-                pthread_detach(thread); /* it exists, and is not detached */
-                tell_connected();
-            } else {
+            if (error != 0) {
                 conn_refuse(conn, error);
+                break;
             }
+            pthread_detach(thread); /* it exists, and is not detached yet */
+            tell_connected();
         }
         conn_limit_unknown(config->jobs + STRANGERS_MAX);
         look_for_clients();
         end_stragglers();
     }
-    return end(&attributes);
+    return leave(&attributes);
 }
 
 /* The thread of a connection: the server's half of the conversation, which it
  * owns, until the client has nothing more to do here or is gone. */
 static void *xserve(void *arg) {
     struct conn *conn = arg;
-    struct item *item = NULL;
+    bool is_there = true;
     lock();
     if (conn_authenticate(conn)) {
+        struct item *item;
         items_client_came();
-        while ((item = items_take(&conn->taker)) != NULL) {
-            if (!exchange_item(conn, item))
-                break;
-        }
-        if (item == NULL && run_goes_on())
+        while (is_there && (item = items_take(&conn->taker)) != NULL)
+            is_there = exchange_item(conn, item);
+        if (is_there && run_goes_on())
             exchange_goodbye(conn);
+        conn_hang_up(conn);
         items_client_left();
         if (run_goes_on() && run.config->token != NULL)
             items_look_ahead();

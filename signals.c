@@ -165,9 +165,8 @@ static void end_orphan(struct kid *kid) {
     kid->group = 0;
 }
 
-/* Empties the self-pipe, and takes note of what commands have announced.
- * Returns the signal that is to end the run, or 0. */
-int signals_next(void) {
+/* Empties the self-pipe, and takes note of what commands have announced. */
+static void take_records(void) {
     struct record record;
     while (read(self_pipe[0], &record, sizeof(record)) == sizeof(record)) {
         if (record.child < 0)
@@ -175,6 +174,17 @@ int signals_next(void) {
         kids[record.child].group = record.group;
         end_orphan(&kids[record.child]);
     }
+}
+
+/* Has a signal come that is to end the run? */
+bool signals_pending(void) {
+    return ending_signal != 0;
+}
+
+/* Looks what has come through the self-pipe.  Returns the signal that is to
+ * end the run, or 0. */
+int signals_next(void) {
+    take_records();
     if (ending_signal != 0)
         alarm(HURRY);     /* we are not stuck */
     return ending_signal; /* a later one finds the pipe empty, and wakes */
@@ -209,8 +219,10 @@ static void become_child(void) {
         set_handler(*sig, SIG_IGN);
     set_handler(SIGUSR1, SIG_DFL);
     set_handler(SIGTTOU, SIG_IGN); /* lest a message to a terminal stops it */
-    if (open_self_pipe() < 0)
+    if (open_self_pipe() < 0) {
+        say("fatal: unable to start a child: %s", strerror(errno));
         child_give_up();
+    }
 }
 
 /* Forks the next child; they are numbered from 0.  Returns what fork() does.
@@ -251,9 +263,10 @@ void child_give_up(void) {
 
 /* In the parent: has a child given up since the last call? */
 bool child_gave_up(void) {
-    bool it_has = gave_up != 0;
-    gave_up = 0;
-    return it_has;
+    if (gave_up == 0)
+        return false;
+    gave_up = 0; /* only now, so that none is missed that comes meanwhile */
+    return true;
 }
 
 /* The process that is child k, 0 if there is no such child; any thread. */
@@ -290,6 +303,7 @@ int child_reap(int *status) {
             say("warning: child %d was stopped: continuing it", k);
             kill(pid, SIGCONT);
         } else if (k >= 0) {
+            take_records(); /* all that it has announced */
             kids[k].alive = false;
             children--;
             end_orphan(&kids[k]);
@@ -329,7 +343,7 @@ int command_begin(pid_t child) {
     return sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* In a client: its command has ended, and all of its group. */
+/* In a client: nobody has to end its command any more. */
 void command_over(void) {
     announce(0); /* who is gone need not know */
 }

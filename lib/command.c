@@ -39,8 +39,6 @@ struct process {
     double quiet_since; /* when (of now()) it last wrote, or exited */
 };
 
-extern char **environ;
-
 /* In the new process: becomes the program, or returns with errno set. */
 static void become(
     const struct plan *plan, bool input, int out, pid_t client_pid) {
@@ -56,9 +54,9 @@ static void become(
     }
     if (command_begin(client_pid) < 0)
         return;
-    execve(plan->path, plan->argv, environ);
+    execve(plan->path, plan->argv, plan->environment);
     if (errno == ENOEXEC)
-        execve("/bin/sh", plan->script_argv, environ);
+        execve("/bin/sh", plan->script_argv, plan->environment);
 }
 
 /* Makes a pipe that is closed at an exec.  Returns 0, or -1 with errno set. */
@@ -165,7 +163,7 @@ static void wait_for_group(struct process *process) {
 
 /* Ends the process and its group: TERM and, if that does not do it, KILL.  One
  * that cannot be killed is left behind. */
-static void end(struct process *process, uint32_t item) {
+static void end_group(struct process *process, uint32_t item) {
     collect(process);
     if (process->state == PROCESS_GONE)
         return;
@@ -184,12 +182,13 @@ static void end(struct process *process, uint32_t item) {
 
 /* --- Delivering what it writes */
 
-enum verdict { GO_ON, ENDED, LATE, LOST };
+enum verdict { GO_ON, ENDED, TIME_IS_UP, LOST };
 
 /* Reads what the process has written, up to PIECE bytes.  A process that pours
- * is left alone for a moment, as each wake-up is dear: for the shortest nap,
- * unless naps turn out to be long on this system.  Returns the number of
- * bytes; sets *at_end at the end of file. */
+ * is left alone for a moment, so that one delivery, which is dear, carries
+ * more: for the shortest nap there is, some 50 us.  Where the first nine naps
+ * all last a tick of the clock instead, there are no more of them.  Returns
+ * the number of bytes; sets *at_end at the end of file. */
 static size_t read_piece(struct process *process, char *piece, bool *at_end) {
     static int naps;      /* so many were looked at, up to 9 */
     static bool naps_pay; /* one of them was short */
@@ -210,7 +209,7 @@ static size_t read_piece(struct process *process, char *piece, bool *at_end) {
 }
 
 /* Delivers a piece.  The time in which the server takes none, since it is held
- * up or out of memory, does not count. */
+ * up or out of memory, does not count; two milliseconds are no such time. */
 static enum verdict deliver(
     struct process *process, const char *piece, size_t n) {
     double before = now();
@@ -263,7 +262,7 @@ static enum verdict step(struct process *process) {
     double deadline = process->deadline;
     size_t n = 0;
     if (is_late(process))
-        return LATE;
+        return TIME_IS_UP;
     if (process->out >= 0)
         n = read_piece(process, piece, &at_end);
     if (at_end) {
@@ -349,11 +348,11 @@ int command_run(
     if (process.out >= 0)
         close(process.out);
     if (verdict != ENDED)
-        end(&process, item);
+        end_group(&process, item);
     if (process.state != PROCESS_GONE)
         command_over();
     describe_end(ending, &process);
-    if (verdict == LATE) {
+    if (verdict == TIME_IS_UP) {
         ending->kind = END_TIMEOUT;
         ending->value = 0;
     }

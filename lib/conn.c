@@ -1,6 +1,7 @@
 /*
  * conn.c - the connections of the server, and the proofs at their beginning.
- * It stands on secret.c and monitor.c.
+ * It stands on items.c,
+ * monitor.c, secret.c, signals.c and text.c.
  */
 #include "conn.h"
 #include "secret.h"
@@ -11,13 +12,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define WARNINGS_MAX 8 /* so many strangers are worth a line each */
+#define SHORTAGE_PAUSE 100 /* milliseconds */
+#define WARNINGS_MAX 8 /* lines about strangers, and about a lack of means */
 
 static struct {
     struct conn *first, *last; /* all, in the order in which they came */
     int count;
     int unknown;  /* whose peer is PEER_UNKNOWN */
     int warnings; /* about strangers, so far */
+    int unable;   /* warnings about the lack of means, so far */
 } conns;
 
 /* Initializes the parts of a connection that may fail.  Returns 0, or an
@@ -29,6 +32,19 @@ static int prepare(struct conn *conn, int fd) {
     if (error == 0)
         error = waiter_init(&conn->claim.waiter);
     return error;
+}
+
+/* There are no means to serve a connection.  Waits a moment, as somebody may
+ * end; errno says then what was short. */
+static void tell_unable(int error) {
+    if (conns.unable < WARNINGS_MAX) {
+        conns.unable++;
+        say_unlocked("warning: unable to serve a client: %s", strerror(error));
+    }
+    unlock();
+    poll(NULL, 0, SHORTAGE_PAUSE);
+    lock();
+    errno = error;
 }
 
 /* Makes what a connection needs, of the result of accept(); it owns fd from
@@ -47,8 +63,7 @@ struct conn *conn_new(int fd, struct in_addr from) {
     if (error != 0) {
         free(conn);
         close(fd); /* nothing was sent */
-        say_unlocked("warning: unable to serve a client: %s", strerror(error));
-        errno = error;
+        tell_unable(error);
         return NULL;
     }
     secret_nonce(conn->nonce); /* here, where only one thread makes them */
@@ -86,7 +101,7 @@ void conn_free(struct conn *conn) {
 /* There is no thread for a connection. */
 void conn_refuse(struct conn *conn, int error) {
     conn_free(conn);
-    say_unlocked("warning: unable to serve a client: %s", strerror(error));
+    tell_unable(error);
 }
 
 int conn_count(void) {
@@ -97,10 +112,14 @@ int conn_count_unknown(void) {
     return conns.unknown;
 }
 
-/* Ends all conversations: the next read or write of each thread fails. */
+/* Ends a conversation: the next read or write of either side fails. */
+void conn_hang_up(struct conn *conn) {
+    shutdown(conn->fd, SHUT_RDWR); /* fails if it is over already */
+}
+
 void conn_hang_up_all(void) {
     for (struct conn *conn = conns.first; conn != NULL; conn = conn->next)
-        shutdown(conn->fd, SHUT_RDWR); /* fails if it is over already */
+        conn_hang_up(conn);
 }
 
 /* Sees to it that no more than `max` connections are without a proof: those
@@ -111,7 +130,7 @@ void conn_limit_unknown(int max) {
          conn = conn->next) {
         if (conn->peer != PEER_UNKNOWN)
             continue;
-        shutdown(conn->fd, SHUT_RDWR); /* its thread will end */
+        conn_hang_up(conn); /* its thread will end */
         conn->peer = PEER_DROPPED;
         conns.unknown--;
         too_many--;
@@ -212,7 +231,7 @@ static const char *prove(struct conn *conn, enum peer *peer) {
 }
 
 /* Finds out who is at the other end.  Returns false for a stranger, who
- * changes nothing here. */
+ * changes nothing here; or after an abort. */
 bool conn_authenticate(struct conn *conn) {
     enum peer peer = PEER_UNKNOWN;
     unlock();

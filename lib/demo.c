@@ -33,7 +33,7 @@ int demo_init(uint64_t cursors, uint64_t bytes) {
     return demo.rows != NULL ? 0 : -1;
 }
 
-/* The i-th word of a cursor's array; bytes lie as is natural here. */
+/* The i-th word of a cursor's array; its bytes are in host order. */
 static uint64_t word(uint32_t item, uint64_t i) {
     return (2 * (uint64_t)item + 1) * 0x9e3779b97f4a7c15u * (i + 1);
 }

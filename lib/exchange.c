@@ -109,7 +109,7 @@ static bool is_gone(const struct conn *conn) {
 }
 
 /* A run of an item begins: what was left of the last one is forgotten. */
-static void begin_run(struct conn *conn, struct item *item) {
+static void begin_try(struct conn *conn, struct item *item) {
     bool is_child = conn->peer == PEER_CHILD;
     items_change(item, ITEM_RUNNING);
     item->tries++;
@@ -131,7 +131,7 @@ static void report_unlocked(const struct item *item, bool again) {
 
 /* Has an item that has failed run again, by whoever is free; the output learns
  * nothing of this run. */
-static void run_again(struct item *item) {
+static void try_again(struct item *item) {
     output_withdraw(item); /* first, lest somebody writes it meanwhile */
     output_advance();
     report_unlocked(item, true);
@@ -142,14 +142,14 @@ static void run_again(struct item *item) {
 }
 
 /* An item has run for the last time, in vain, and ends the run. */
-static void end_run(struct item *item) {
+static void abort_for(struct item *item) {
     items_change(item, ITEM_ENDED);
     abort_run(0);
     report_unlocked(item, false); /* it is freed by nobody after an abort */
 }
 
 /* How a run of an item ended.  Its file is closed. */
-static void judge_run(struct conn *conn, struct item *item, bool answered) {
+static void judge_try(struct conn *conn, struct item *item, bool answered) {
     item->took = now() - item->began;
     if (!answered)
         item->outcome = conn->seconds_left < 0 ? TIMED_OUT : INCOMPLETE;
@@ -169,17 +169,17 @@ static void end_item(struct item *item, bool answered) {
 
 /* An item has run: decides what follows.  Returns false if the connection is
  * not to be used for another item. */
-static bool finish_run(struct conn *conn, struct item *item, bool answered) {
-    judge_run(conn, item, answered);
+static bool finish_try(struct conn *conn, struct item *item, bool answered) {
+    judge_try(conn, item, answered);
     if (run.phase == RUN_LEFT)
         return false;
     bool fails_now = item->outcome != COMPLETE && run_goes_on();
     if (fails_now && !item->written && item->tries <= run.config->retries) {
-        run_again(item);
+        try_again(item);
         return answered && conn->taker.kind != CLIENT_WANTS_ONE;
     }
     if (fails_now && !run.config->keep_going) {
-        end_run(item);
+        abort_for(item);
         return false;
     }
     if (fails_now)
@@ -197,9 +197,9 @@ bool exchange_item(struct conn *conn, struct item *item) {
         output_advance();
         return false;
     }
-    begin_run(conn, item);
+    begin_try(conn, item);
     if (run.config->destination == TO_FILES && !file_open(item))
         return false;
     bool answered = send_reply(conn, item) && receive_item(conn, item);
-    return run.phase != RUN_LEFT && finish_run(conn, item, answered);
+    return run.phase != RUN_LEFT && finish_try(conn, item, answered);
 }

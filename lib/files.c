@@ -42,7 +42,10 @@ bool file_open(struct item *item) {
         error = errno; /* harmless: the parent executes nothing */
     lock();
     if (run.phase == RUN_LEFT) {
+        unlock();
         unlink(item->part); /* too late: nobody else removes it */
+        close(fd);
+        lock();
         return false;
     }
     item->fd = fd;

@@ -16,7 +16,9 @@
 #include <sys/types.h>
 
 #define VERSION "2.0"
-#define GRACE 1.0      /* seconds: from TERM to KILL; of silence; and others */
+#define GRACE                                                                 \
+    1.0 /* seconds: from TERM to KILL; and of silence, until what
+                        * an exited command has left behind is given up */
 #define SECRET_SIZE 16 /* bytes of a secret */
 #define CHILDREN_MAX 1000000
 #define RETRIES_MAX 1000000
@@ -52,7 +54,8 @@ struct config {
     uint64_t memory_limit; /* bytes held for items that wait to be written */
     int retries;           /* how often an item that failed may run again */
     double seconds;        /* a client from elsewhere may take so long for an
-                            * item; 0: any time */
+                            * item; 0: any time.  Children see to it that
+                            * their commands keep it: lib/command.c */
     bool keep_going;       /* an item that failed does not end the run */
     bool verbose;          /* say who connects */
 };
@@ -64,7 +67,7 @@ enum item_state {
     ITEM_LISTED,   /* it has just come from the list */
     ITEM_RESERVED, /* child `which`, which has not asked yet, is to run it */
     ITEM_QUEUED,   /* it waits for any client, or for one that wants it */
-    ITEM_HANDED,   /* it was handed to a client's thread, but not sent yet */
+    ITEM_HANDED,   /* a client's thread has it, but has not begun with it */
     ITEM_RUNNING,  /* the client has it */
     ITEM_ENDED,    /* its end has arrived, or its client is gone for good */
     ITEM_RETIRED,  /* all that it leaves behind is where it belongs */
@@ -99,7 +102,7 @@ struct item {
     enum outcome outcome;
     uint32_t value; /* FAILED: the exit status; KILLED: the signal */
     char *reason;   /* the client's words for that, printable, or NULL */
-    int tries;      /* how often it was handed out */
+    int tries;      /* how often it was begun */
     pid_t pid;      /* the child that ran it; 0: a client from elsewhere */
     struct in_addr peer; /* where that was */
     double began, took;  /* when (of now()) and how long, in seconds */
@@ -123,8 +126,8 @@ struct item {
 };
 
 /* --- What server() calls.  None of these is called by two threads at a time,
- * but next() may be called beside the others.  All are called without a lock,
- * so they may block; who blocks in done() holds up the output. */
+ * but one may be called beside another.  All are called without a lock, so
+ * they may block; who blocks in done() holds up the output. */
 
 struct progress {
     uint64_t complete; /* items */
@@ -146,7 +149,7 @@ struct callbacks {
     /* An item has come to its end: all is known of it, and its bytes are where
      * they belong, if its outcome is COMPLETE. */
     void (*done)(struct item *item);
-    /* Ten times a second, and before a terminal gets output; or NULL. */
+    /* Often, and before a terminal gets output; or NULL. */
     void (*tick)(const struct progress *progress);
 };
 
@@ -199,6 +202,7 @@ struct identity {
 
 /* How the life of a client ended. */
 enum client_end {
+    CLIENT_CONNECTED,   /* not at all yet: it goes on */
     CLIENT_DONE,        /* the server has received everything */
     CLIENT_IDLE,        /* the same, but there was no item for it */
     CLIENT_LOST,        /* the connection was lost */
@@ -222,6 +226,7 @@ void signals_wake(void);
 void signals_default(void);
 void signals_die(int sig);
 int child_fork(void);
+bool signals_pending(void);
 bool child_gave_up(void);
 bool child_is_orphan(void);
 void child_give_up(void);

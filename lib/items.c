@@ -6,11 +6,11 @@
  *     state     may become
  *     --------  ------------------------------------------------------------
  *     LISTED    RESERVED: for a child that has not asked yet;
- *               QUEUED: who has read it wants another one;
- *               HANDED: who has read it takes it
+ *               HANDED: who has read it takes it;
+ *               QUEUED: who has read it wants another one, or none
  *     RESERVED  HANDED: its child asks;  QUEUED: its child has died
  *     QUEUED    HANDED: to whoever stands first in line
- *     HANDED    RUNNING: it is sent;  QUEUED: its client was gone
+ *     HANDED    RUNNING: a try begins;  QUEUED: its client was gone
  *     RUNNING   ENDED;  QUEUED: it has failed, but may run again
  *     ENDED     RETIRED: all of it is written, and it was reported
  *
@@ -90,8 +90,9 @@ static void line_remove(struct line *line, struct taker *before) {
 
 /* --- The state of an item */
 
-/* Changes the state of an item: the only place where that is done.  Keeps the
- * counts and the queue, and serves those who wait for such a change. */
+/* Changes the state of an item: the only place where that is done, once it is
+ * LISTED.  Keeps the counts and the queue, and serves those who wait for such
+ * a change. */
 void items_change(struct item *item, enum item_state state) {
     enum item_state old = item->state;
     bool is_legal = change_is_legal[old][state];
@@ -142,6 +143,7 @@ static bool nothing_will_come(void) {
         !may_fail;
 }
 
+/* What a client is told that wants any item. */
 static enum answer answer_any(struct item **item) {
     *item = items.queue.first;
     if (*item != NULL)
@@ -151,7 +153,7 @@ static enum answer answer_any(struct item **item) {
     return may_read_list() ? READS_LIST : NO_ANSWER;
 }
 
-/* The same for a client that wants one item only.  It may read the list up to
+/* What a client is told that wants one item only.  It may read the list up to
  * there even if memory is short, as it may take nothing else. */
 static enum answer answer_particular(uint32_t number, struct item **item) {
     *item = queue_find(&items.queue, number);
@@ -237,7 +239,7 @@ static void end_read(struct item *item, int got) {
     signals_wake(); /* the main thread may be waiting for this */
 }
 
-/* Takes an item from the list; the caller has been handed that.  Returns NULL
+/* Takes an item from the list, which nobody else reads.  Returns NULL
  * at its end, if it failed, or after an abort. */
 static struct item *read_list(void) {
     if (!run_goes_on()) {
@@ -337,7 +339,8 @@ void items_client_left(void) {
  * perhaps no client will ever come to find that the list is at its end. */
 void items_look_ahead(void) {
     if (!run_goes_on() || run.result->listed || items.list_is_read ||
-        open_count() > 0)
+        items.queue.first != NULL || items.count[ITEM_RESERVED] > 0 ||
+        items_any_running())
         return;
     items.list_is_read = true;
     struct item *item = read_list();

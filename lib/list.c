@@ -106,8 +106,8 @@ static long read_line(const char **reason) {
     }
 }
 
-/* Finds the text of item number `which`.  Returns its length; or -1 at the end
- * of the list, or with *reason set. */
+/* Finds the text of an item by its number.  Returns its length; or -1 at the
+ * end of the list, or with *reason set. */
 static long find_text(
     uint32_t number, const char **text, const char **reason) {
     *text = list.line;
@@ -130,19 +130,21 @@ int list_next(struct item *item) {
     if (list.has_failed)
         return 0;
     long length = find_text(item->which, &text, &reason);
-    list.has_failed = reason != NULL;
+    bool no_memory = false;
     if (length >= 0 && reason == NULL && item->which >= NONE)
         reason = "there are too many";
     if (length < 0 && reason == NULL)
         return 0;
     if (reason == NULL) {
         item->text = malloc((size_t)length + 1);
-        if (item->text == NULL)
+        no_memory = item->text == NULL;
+        if (no_memory)
             reason = "there is no memory for it";
     }
     if (reason != NULL) {
         say("fatal: unable to take item %lu: %s", (unsigned long)item->which,
             reason);
+        list.has_failed = list.source == FROM_LINES || !no_memory;
         return -1;
     }
     item->length = (size_t)length;

@@ -12,13 +12,13 @@
 #define SLAB_BLOCKS 16
 /* Blocks that only the item with the turn may have, lest it starves when the
  * system has no memory. */
-#define RESERVE_BLOCKS 2
+#define SPARE_BLOCKS 2
 
 static struct {
-    uint64_t limit;        /* bytes that items shall take, at most */
-    uint64_t held;         /* bytes that they take now */
-    struct block *reserve; /* for the item with the turn, which cannot wait */
-    int reserve_count;
+    uint64_t limit;      /* bytes that items shall take, at most */
+    uint64_t held;       /* bytes that they take now */
+    struct block *spare; /* for the item with the turn, which cannot wait */
+    int spare_count;
     bool is_short; /* the system has refused memory since a block came back */
     struct block *free; /* blocks of the pool that nobody has.  They are never
                          * given back to the system: fresh memory is what
@@ -69,21 +69,22 @@ static bool make_blocks(size_t count) {
     return true;
 }
 
-/* Puts a block where it will be taken from again: the reserve comes first. */
+/* Puts a block where it will be taken from again; first of all, the spare ones
+ * are filled up. */
 static void put_back(struct block *block) {
     struct block **list = &memory.free;
-    if (memory.reserve_count < RESERVE_BLOCKS) {
-        memory.reserve_count++;
-        list = &memory.reserve;
+    if (memory.spare_count < SPARE_BLOCKS) {
+        memory.spare_count++;
+        list = &memory.spare;
     }
     block->next = *list;
     *list = block;
 }
 
-/* Prepares the pool and its reserve.  Returns 0, or -1 with errno set. */
+/* Prepares the pool and its spare blocks.  Returns 0, or -1 with errno set. */
 int memory_init(uint64_t limit) {
     memory.limit = limit;
-    if (!make_blocks(RESERVE_BLOCKS))
+    if (!make_blocks(SPARE_BLOCKS))
         return -1;
     while (memory.free != NULL) {
         struct block *block = memory.free;
@@ -94,15 +95,15 @@ int memory_init(uint64_t limit) {
 }
 
 /* Takes an empty block out of the pool or, if the system has no more memory,
- * out of the reserve; charges it.  Returns NULL if there is none. */
-struct block *block_take(bool may_use_reserve) {
+ * one of the spare ones; charges it.  Returns NULL if there is none. */
+struct block *block_take(bool may_use_spare) {
     struct block **list = &memory.free;
     if (memory.free == NULL && !make_blocks(SLAB_BLOCKS) && !make_blocks(1)) {
         memory.is_short = true;
-        if (!may_use_reserve || memory.reserve == NULL)
+        if (!may_use_spare || memory.spare == NULL)
             return NULL;
-        memory.reserve_count--;
-        list = &memory.reserve;
+        memory.spare_count--;
+        list = &memory.spare;
     }
     struct block *block = *list;
     *list = block->next;

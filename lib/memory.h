@@ -37,7 +37,7 @@ bool memory_is_short(void);
 uint64_t memory_held(void);
 void memory_charge(uint64_t n);
 void memory_refund(uint64_t n);
-struct block *block_take(bool may_use_reserve);
+struct block *block_take(bool may_use_spare);
 struct block *block_shrink(struct block *block);
 void block_give_back(struct block *block);
 

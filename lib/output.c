@@ -22,6 +22,8 @@
 
 #define RELAY_MIN (BLOCK_SIZE / 8) /* bytes; below, splice() does not pay */
 
+#define SPLICE_PATIENCE 1.0 /* seconds; then the bytes are read at least */
+
 enum role {
     ROLE_FREE,
     ROLE_WRITES,  /* to standard output */
@@ -109,10 +111,12 @@ bool output_received(struct item *item, size_t n) {
 /* Moves up to n bytes of the item with the turn from its connection to
  * standard output without a copy, if that is possible and pays.  Returns how
  * many; 0 if the caller has to receive them.  It waits in poll(), not in
- * splice(), which may lock the pipe against its reader. */
+ * splice(), which may lock the pipe against its reader.  It has the role while
+ * it waits for the client, which keeps nobody: only the item with the turn
+ * could be written, and that is this one. */
 size_t output_relay(struct item *item, int fd, size_t n) {
     if (!output.can_splice || n < RELAY_MIN || item != turn_item() ||
-        item->unwritten > 0 || may_be_withdrawn(item) ||
+        item->unwritten > 0 || is_held_back(item) ||
         output.role != ROLE_FREE || !run_goes_on())
         return 0;
     output.role = ROLE_WRITES;
@@ -120,7 +124,7 @@ size_t output_relay(struct item *item, int fd, size_t n) {
     item->bytes += n; /* first, so that never more is out than is counted */
     unlock();
     wait_ready(fd, POLLIN, 0);
-    wait_ready(1, POLLOUT, now() + GRACE);
+    wait_ready(1, POLLOUT, now() + SPLICE_PATIENCE);
     ssize_t moved = system_splice(fd, 1, n);
     bool refused = moved < 0 && errno == EINVAL;
     lock();
@@ -137,8 +141,8 @@ size_t output_relay(struct item *item, int fd, size_t n) {
     return put;
 }
 
-/* Takes back all that an item has delivered, as far as it was not written, or
- * somebody is about to write it. */
+/* Takes back what an item has delivered and nobody has written.  A block that
+ * is being written stays, and is written to its end. */
 void output_withdraw(struct item *item) {
     struct block *busy = output.busy_item == item ? item->blocks : NULL;
     if (busy != NULL)
@@ -183,6 +187,27 @@ static void clear_progress(void) {
         run.callbacks->tick(&progress);
 }
 
+/* Writes n bytes to standard output.  Returns how many went out; if these are
+ * not all, errno says why: EINTR if this is the main thread, which does this
+ * after it has drawn the progress, and a signal came that ends the run. */
+static size_t write_output(const unsigned char *bytes, size_t n) {
+    size_t done = 0;
+    while (done < n) {
+        ssize_t put = write(1, bytes + done, n - done);
+        if (put > 0)
+            done += (size_t)put;
+        if (put == 0)
+            errno = EIO;
+        if (put == 0 || (put < 0 && !must_wait() && errno != EINTR))
+            break;
+        if (put < 0 && errno == EINTR && signals_pending())
+            break;
+        if (put < 0 && must_wait() && wait_ready(1, POLLOUT, 0) == 0)
+            break;
+    }
+    return done;
+}
+
 /* Writes what the first block of an item has; gives it back if nothing will be
  * added to it. */
 static void write_block(struct item *item) {
@@ -194,7 +219,7 @@ static void write_block(struct item *item) {
     item->written = item->written || n > 0;
     unlock();
     clear_progress();
-    size_t put = writen(1, bytes, n);
+    size_t put = write_output(bytes, n);
     int error = put < n ? errno : 0;
     lock();
     output.role = ROLE_FREE;
@@ -211,7 +236,7 @@ static void write_block(struct item *item) {
         give_back_first(item);
     if (error == EPIPE || error == ECONNRESET)
         abort_run(SIGPIPE);
-    else if (error != 0)
+    else if (error != 0 && error != EINTR)
         fail_run("write standard output: %s", strerror(error));
 }
 
@@ -233,7 +258,7 @@ static void retire(struct item *item) {
 /* Is an item with the turn to be written as it comes? */
 static bool is_streamed(const struct item *item) {
     return item->state == ITEM_RUNNING && item->unwritten > 0 &&
-        !may_be_withdrawn(item);
+        !is_held_back(item);
 }
 
 /* Moves the output on, as far as it gets: writes what the item with the turn
@@ -301,7 +326,7 @@ static bool is_delivered(const struct item *item) {
 
 /* Decides what has become of an item that the end of the run has cut short. */
 static void close_account(struct item *item) {
-    if (item->state == ITEM_RUNNING && item->tries > 0) {
+    if (item->state == ITEM_RUNNING) {
         item->took = now() - item->began;
         item->outcome = INCOMPLETE;
         file_abandon(item);

@@ -10,12 +10,17 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+extern char **environ;
+
 /* Frees what plan_make() has made, as far as it got. */
 void plan_free(struct plan *plan) {
     for (char **word = plan->argv; word != NULL && *word != NULL; word++)
         free(*word);
     free(plan->argv);
     free(plan->script_argv);
+    free(plan->environment);
+    free(plan->variables[0]);
+    free(plan->variables[1]);
     free(plan->path);
 }
 
@@ -35,7 +40,7 @@ static char *find_program(const char *name) {
     const char *directory = getenv("PATH");
     int error = ENOENT;
     if (strchr(name, '/') != NULL || *name == '\0')
-        return substitute(name, "{}"); /* a copy: {} is text in it */
+        return substitute(name, "{}"); /* that is a copy of it */
     if (directory == NULL)
         directory = "/bin:/usr/bin";
     char *path = malloc(strlen(directory) + strlen(name) + 3);
@@ -59,10 +64,44 @@ static char *find_program(const char *name) {
     return NULL;
 }
 
+/* A string NAME=VALUE; the caller frees it.  NULL if there is no memory. */
+static char *make_variable(const char *name, const char *value) {
+    char *variable = malloc(strlen(name) + strlen(value) + 2);
+    if (variable != NULL)
+        sprintf(variable, "%s=%s", name, value);
+    return variable;
+}
+
+/* Makes the environment: ours, with the item and its number.  (setenv() would
+ * do, but some systems never free what it has set.)  Returns 0, or -1. */
+static int make_environment(struct plan *plan, const char *text) {
+    char digits[16];
+    size_t n = 0;
+    while (environ[n] != NULL)
+        n++;
+    snprintf(digits, sizeof(digits), "%lu", (unsigned long)which);
+    plan->variables[0] = make_variable("GATHER_WHICH", digits);
+    plan->variables[1] = make_variable("GATHER_ITEM", text);
+    plan->environment = calloc(n + 3, sizeof(*plan->environment));
+    if (plan->variables[0] == NULL || plan->variables[1] == NULL ||
+        plan->environment == NULL)
+        return -1;
+    plan->environment[0] = plan->variables[0];
+    plan->environment[1] = plan->variables[1];
+    size_t to = 2;
+    for (size_t i = 0; i < n; i++) {
+        if (strncmp(environ[i], "GATHER_WHICH=", 13) == 0 ||
+            strncmp(environ[i], "GATHER_ITEM=", 12) == 0)
+            continue;
+        plan->environment[to] = environ[i];
+        to++;
+    }
+    return 0;
+}
+
 /* Makes what a command needs, the item in place of {}; the environment, too.
  * Returns 0, or an errno; plan_free() in any case. */
 int plan_make(struct plan *plan, char *const *words, const char *text) {
-    char digits[16];
     size_t n = 0;
     while (words[n] != NULL)
         n++;
@@ -78,10 +117,8 @@ int plan_make(struct plan *plan, char *const *words, const char *text) {
             return ENOMEM;
         plan->script_argv[i + 1] = plan->argv[i];
     }
-    snprintf(digits, sizeof(digits), "%lu", (unsigned long)which);
-    if (setenv("GATHER_WHICH", digits, 1) < 0 ||
-        setenv("GATHER_ITEM", text, 1) < 0)
-        return errno;
+    if (make_environment(plan, text) < 0)
+        return ENOMEM;
     plan->path = find_program(plan->argv[0]);
     if (plan->path == NULL)
         return errno;

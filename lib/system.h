@@ -1,6 +1,6 @@
 /*
  * system.h - everything that differs between systems: for each entry the
- * reason, and what a port without it loses.  All of it may be left out.
+ * reason, and what a port without it loses.  PLAIN leaves all of it out.
  */
 #ifndef SYSTEM_H
 #define SYSTEM_H

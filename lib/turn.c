@@ -58,9 +58,9 @@ void turn_leave(struct item *item) {
         turn.last = NULL;
 }
 
-/* May all that an item has delivered still be taken back, so that nothing is
- * seen of a run that fails?  Not if it alone outgrows the limit. */
-bool may_be_withdrawn(const struct item *item) {
+/* Is an item held back, even if it has the turn, so that nothing is seen of a
+ * try that fails?  No more once it alone outgrows the limit. */
+bool is_held_back(const struct item *item) {
     return run.config->retries > 0 && !item->written &&
         item->unwritten <= run.config->memory_limit;
 }
@@ -78,19 +78,19 @@ static bool turn_lacks_client(void) {
  * The admission rule: may this item hold one more block?
  *
  * Within the limit anybody may.  Beyond it, the item with the turn may: two
- * blocks if it is written as it comes; as many as the limit of its own if it
- * may be withdrawn.  And, the one exception, if the item with the turn waits
- * for a client, a single other one may (`exempt`): clients are held back until
- * there is memory, memory comes back when the item with the turn has been
- * written, and for that one of these clients has to be through with its item.
- * So items hold at most twice the limit and two blocks; and in the case of the
- * exception what one item has to say besides.
+ * blocks if it is written as it comes; or, while it is held back, blocks until
+ * it alone holds as much as the limit.  And, the one exception, if the item
+ * with the turn waits for a client, a single other one may (`exempt`): clients
+ * stand still until there is memory, memory comes back when the item with the
+ * turn has been written, and for that one of these clients has to be through
+ * with its item.  So items hold at most twice the limit and two blocks; and,
+ * in the case of the exception, what the exempt item has to say besides.
  */
 static bool admitted(const struct item *item) {
     if (memory_has_room(BLOCK_SIZE))
         return true;
     if (item == turn_item())
-        return item->block_count < STREAM_BLOCKS || may_be_withdrawn(item);
+        return item->block_count < STREAM_BLOCKS || is_held_back(item);
     return item == turn.exempt && turn_lacks_client();
 }
 
@@ -121,14 +121,15 @@ static void line_remove(struct claim *claim) {
  * That of others does not come back before the item with the turn is through,
  * or the exempt one; but what the former has may be on its way out. */
 static bool cannot_wait(const struct item *item) {
-    bool will_be_written = item->unwritten > 0 && !may_be_withdrawn(item);
+    bool will_be_written = item->unwritten > 0 && !is_held_back(item);
     if (item == turn_item())
         return !will_be_written;
     return item == turn.exempt && turn_lacks_client();
 }
 
 /* Hands a block to who stands in line for it, if that is admitted and there is
- * one.  Who cannot wait is handed none if the system has none. */
+ * one.  Who cannot wait is called without one if the system has none, and
+ * then ends the run. */
 static bool hand_block(struct claim *claim) {
     if (claim == NULL)
         return false;

@@ -19,7 +19,7 @@ struct claim {
 struct item *turn_item(void);
 void turn_join(struct item *item);
 void turn_leave(struct item *item);
-bool may_be_withdrawn(const struct item *item);
+bool is_held_back(const struct item *item);
 void claim_block(struct claim *claim, struct item *item);
 struct block *wait_for_block(struct claim *claim);
 void give_back_first(struct item *item);
