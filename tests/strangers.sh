@@ -41,18 +41,20 @@ done
 # run COMMAND OPTION...: gather, with options, beside a command, behind which
 # go the port and the file that lets gather's commands go on.  Sets status,
 # that of gather; took, seconds; peer, what the command said was its item; and
-# wrong, what the command had to complain of.
+# wrong, what the command had to complain of.  If `settled` is set, once, the
+# command waits until all children have their items.
 run() {
     attack=$1
     shift
-    rm -f go out out.* log said complaint
+    rm -f go out out.* log said complaint at.*
     : >err
     started=$(date +%s)
     # shellcheck disable=SC2016  # for the command's shell
     # shellcheck disable=SC2086  # words
     GATHER_TEST=$mark $under timeout -k 1 "$DEADLINE" \
         "$GATHER" -v -b 127.0.0.1 -p 0 -j 19 -n 20 "$@" \
-        sh -c 'until [ -e go ]; do sleep 0.1; done; cat "data.$1"' sh '{}' \
+        sh -c ': >"at.$1"; until [ -e go ]; do sleep 0.1; done
+            cat "data.$1"' sh '{}' \
         >out 2>err </dev/null &
     gather=$!
     port=
@@ -63,6 +65,14 @@ run() {
     wrong=
     # shellcheck disable=SC2086  # words
     set -- $attack
+    while [ -n "$settled" ] && kill -0 $gather 2>/dev/null; do
+        [ ! -e at.18 ] || settled=
+        for i in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17; do
+            [ -e at.$i ] || settled=1
+        done
+        sleep 0.02
+    done
+    settled=
     gather=$gather "$1" "$2" "$port" go ${3+"$3"} >said 2>complaint ||
         wrong="stranger: status $? $(cat complaint)"
     wait $gather
@@ -70,7 +80,7 @@ run() {
     took=$(($(date +%s) - started))
     peer=$(cat said)
 }
-under=
+under='' settled=''
 
 # show: what a failed test shows of gather's messages.
 show() {
@@ -135,9 +145,13 @@ beside() {
 
 # within ATTACK NAME STATE: the same for an attack from within, with retries;
 # then without, where that item ends in that state and all others complete.
+# The children have their items by then: so the one that the stranger is given
+# is the last, and if it delivers that, there is no other.
 within() {
+    settled=1
     beside "$1" "$2, tried again: exact"
     wanted "$1: $2, not tried again: $3, others exact" || return 0
+    settled=1
     run "$dir/stranger $1" -k -l log -o 'out.{}'
     {
         [ -z "$wrong" ] || echo "$wrong"
@@ -426,7 +440,8 @@ fi
 few() {
     user=$((100000 + $$))
     cp "$GATHER" "$dir/gather"
-    chmod 755 "$dir" "$dir/work" "$dir/gather"
+    chmod 755 "$dir" "$dir/gather"
+    chmod 777 "$dir/work"
     chmod 644 data.*
     under="setpriv --reuid=$user --regid=$user --clear-groups"
     under="$under prlimit --nproc=200"
