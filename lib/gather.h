@@ -46,7 +46,8 @@ struct config {
     const unsigned char *token;  /* the same for clients from elsewhere; NULL:
                                   * there are none */
     int jobs;                    /* children that were forked */
-    int connections_max;         /* connections at a time; 0: jobs + 100 */
+    int connections_max;         /* connections at a time, more than jobs;
+                                  * 0: jobs + 100 */
     enum list_speed list_speed;
     uint64_t list_length; /* of a list that is known */
     enum destination destination;

@@ -84,7 +84,8 @@ static bool turn_lacks_client(void) {
  * stand still until there is memory, memory comes back when the item with the
  * turn has been written, and for that one of these clients has to be through
  * with its item.  So items hold at most twice the limit and two blocks; and,
- * in the case of the exception, what the exempt item has to say besides.
+ * in the case of the exception, what the exempt item has to say besides; and
+ * each time that the turn loses its client again another item may be exempt.
  */
 static bool admitted(const struct item *item) {
     if (memory_has_room(BLOCK_SIZE))
