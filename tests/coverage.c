@@ -1,8 +1,8 @@
 /*
  * coverage.c - linked into the build that coverage.sh measures, and only
- * there: processes that end by _exit() or a signal of their own, or become
- * another program, write their counters first.  One that is killed by another
- * takes its counters along.
+ * there: processes that end by _exit() or a signal of their own write their
+ * counters first.  One that is killed by another takes its counters along; one
+ * that was made by vfork() counts in the memory of its parent.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -11,25 +11,18 @@
 
 extern void __gcov_dump(void), __gcov_reset(void);
 extern pid_t __real_fork(void);
-extern int __real_execvp(const char *file, char *const *argv);
 extern int __real_raise(int sig);
 extern void __real__exit(int status);
 pid_t __wrap_fork(void);
-int __wrap_execvp(const char *file, char *const *argv);
 int __wrap_raise(int sig);
 void __wrap__exit(int status);
 
 /* A child counts from 0: what was before, its parent will write. */
 pid_t __wrap_fork(void) {
     pid_t pid = __real_fork();
-    if (pid == 0) __gcov_reset();
+    if (pid == 0)
+        __gcov_reset();
     return pid;
-}
-
-int __wrap_execvp(const char *file, char *const *argv) {
-    __gcov_dump();
-    __gcov_reset();
-    return __real_execvp(file, argv);
 }
 
 int __wrap_raise(int sig) {
@@ -38,8 +31,10 @@ int __wrap_raise(int sig) {
     return __real_raise(sig);
 }
 
+/* After a vfork() somebody else goes on with these counters. */
 void __wrap__exit(int status) {
     __gcov_dump();
+    __gcov_reset();
     __real__exit(status);
     abort(); /* it does not return */
 }

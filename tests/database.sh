@@ -345,7 +345,7 @@ exits 123 pg-export -k id "$slow" 2>err &
 till has 'COPY (SELECT' pg_cancel_backend
 wait $!
 grep -q 'canceling statement due to user request' err
-grep -q '^gather: item [0-9]*: exit' err
+grep -q '^gather: item [0-9]* (COPY .*): exit 1$' err
 .
 
 try 'a statement timeout ends the export' <<'.'
@@ -355,7 +355,7 @@ grep -q 'canceling statement due to statement timeout' err
 
 try 'an item that takes too long (-t) ends the export' <<'.'
 exits 124 pg-export -k id "$slow" -t 1 2>err
-grep -q '^gather: item [0-9]*: timed out' err
+grep -q '^gather: item [0-9]* (COPY .*): timed out$' err
 .
 
 try 'who wants the table for himself waits, and no part waits for him' <<'.'
@@ -472,9 +472,10 @@ for tool in sqlite3 make cc; do
 done
 if [ -z "$lack" ]; then
     # Built aside, so that nothing of the tree changes, which may be read-only.
-    mkdir "$dir/built"
-    cp -r "$here"/*.[ch] "$here/Makefile" "$here/examples" "$dir/built"
-    rm -f "$dir/built/examples/sqlite-cursors"
+    mkdir "$dir/built" "$dir/built/lib" "$dir/built/examples"
+    cp "$here"/*.[ch] "$here/Makefile" "$dir/built"
+    cp "$here"/lib/*.[ch] "$dir/built/lib"
+    cp "$here"/examples/*.c "$here/examples/Makefile" "$dir/built/examples"
     if (cd "$dir/built/examples" && make) >"$dir/trace" 2>&1; then
         ln -s "$dir/built/examples/sqlite-cursors" "$dir/bin"
         sqlite3 "$dir/sales" "CREATE TABLE sale (id INTEGER PRIMARY KEY,

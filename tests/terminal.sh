@@ -392,6 +392,30 @@ gather -n 1 sh -c 'sleep 1; echo x' 2>err
     ended 0 && expect shown '^x$' && expect lacks seen items && [ ! -s err ]
 }
 
+# escapes: how many escape sequences have arrived.
+escapes() {
+    tr -cd '\033' <raw | wc -c
+}
+
+# plain ENV-ARGUMENT ...: with such a TERM neither the progress nor a message
+# has escape sequences; with that of the terminal, both have.
+plain() {
+    run <<'.'
+gather -n 1 sh -c 'sleep 1; exit 3'
+echo over
+.
+    till shown '^over$' && ended 0 || return
+    expect seen '^0/1 items' && expect [ "$(escapes)" -gt 0 ] || return
+    : >raw
+    run <<.
+env $* "$GATHER" -n 1 sh -c 'sleep 1; exit 3'
+echo over again
+.
+    till shown '^over again$' || return
+    expect lacks seen '^0/1 items' && expect [ "$(escapes)" = 0 ] &&
+        expect seen '^gather: item 0: exit 3$'
+}
+
 # The first line on the screen is what was typed.
 message_whole() {
     run <<'.'
@@ -592,6 +616,8 @@ try 'progress: erased when an item failed' 60 progress_erased_failed
 try 'no progress with -q' 60 silent -q
 try 'no progress with -v' 60 silent -v
 try 'no progress if standard error is no terminal' 60 silent_redirected
+try 'no escape sequences with TERM=dumb' 60 plain TERM=dumb
+try 'no escape sequences without TERM' 60 plain -u TERM
 try 'a message is a line of its own' 60 message_whole
 try 'a message wipes the progress' 60 message_later
 try '^C ends everything' 60 ended_by C-c 130
