@@ -313,8 +313,10 @@ int main(int argc, char **argv) {
         exit(1);
     }
     /* Only now, since to open a FIFO may take for ever. */
-    if (signals_init() < 0 || secret_make(secret) < 0)
+    if (signals_init() < 0)
         fatal("start", strerror(errno));
+    if (secret_make(secret) < 0)
+        fatal("read /dev/urandom", strerror(errno));
     int signal = options.mode == MODE_CLIENT ? be_client() : serve();
     if (signal != 0)
         signals_die(signal);

@@ -189,13 +189,13 @@ static void end_stragglers(void) {
     }
 }
 
-/* May one more connection be accepted?  Not before children that were too many
+/* May one more connection be accepted?  Not before those that were too many
  * have made room, and not when only strangers can come. */
 static bool may_accept(void) {
-    int limit = run.config->connections_max;
-    if (limit <= 0)
-        limit = run.config->jobs + 100;
-    if (conn_count() >= limit || children > run.config->jobs)
+    int max = run.config->connections_max;
+    int limit = max > 0 ? max : run.config->jobs + 100;
+    if (conn_count() >= limit || children > run.config->jobs ||
+        conn_count_dropped() >= ACCEPTS_MAX)
         return false;
     return !has_ended() || children > 0;
 }

@@ -149,12 +149,12 @@ static void collect(struct process *process) {
     }
 }
 
-/* Waits until all of the group is gone, for GRACE seconds at most.  Nothing
- * tells when a group is gone, so it looks again and again. */
-static void wait_for_group(struct process *process) {
+/* Waits until the process is in a state, or beyond it, for GRACE seconds at
+ * most.  Nothing tells when a group is gone, so it looks again and again. */
+static void wait_for_state(struct process *process, enum process_state state) {
     double deadline = now() + GRACE;
     collect(process);
-    while (process->state != PROCESS_GONE && now() < deadline) {
+    while (process->state < state && now() < deadline) {
         poll(NULL, 0, KILL_POLL);
         signals_next(); /* shows that we are not stuck */
         collect(process);
@@ -169,11 +169,11 @@ static void end_group(struct process *process, uint32_t item) {
         return;
     kill(-process->pid, SIGTERM); /* these fail if it has just ended */
     kill(-process->pid, SIGCONT);
-    wait_for_group(process);
+    wait_for_state(process, PROCESS_GONE);
     if (process->state == PROCESS_GONE)
         return;
     kill(-process->pid, SIGKILL);
-    wait_for_group(process);
+    wait_for_state(process, PROCESS_EXITED); /* the rest may be zombies */
     if (process->state == PROCESS_RUNS)
         say("warning: item %lu: its command cannot be killed: it is left "
             "behind",

@@ -18,7 +18,8 @@
 static struct {
     struct conn *first, *last; /* all, in the order in which they came */
     int count;
-    int unknown;  /* whose peer is PEER_UNKNOWN */
+    int unknown;  /* whose peer is PEER_UNKNOWN, */
+    int dropped;  /* and PEER_DROPPED: their threads are about to end */
     int warnings; /* about strangers, so far */
     int unable;   /* warnings about the lack of means, so far */
 } conns;
@@ -92,6 +93,7 @@ void conn_free(struct conn *conn) {
         conns.last = conn->previous;
     conns.count--;
     conns.unknown -= conn->peer == PEER_UNKNOWN;
+    conns.dropped -= conn->peer == PEER_DROPPED;
     close(conn->fd); /* all that mattered has been confirmed by the peer */
     waiter_destroy(&conn->taker.waiter);
     waiter_destroy(&conn->claim.waiter);
@@ -106,6 +108,10 @@ void conn_refuse(struct conn *conn, int error) {
 
 int conn_count(void) {
     return conns.count;
+}
+
+int conn_count_dropped(void) {
+    return conns.dropped;
 }
 
 int conn_count_unknown(void) {
@@ -133,6 +139,7 @@ void conn_limit_unknown(int max) {
         conn_hang_up(conn); /* its thread will end */
         conn->peer = PEER_DROPPED;
         conns.unknown--;
+        conns.dropped++;
         too_many--;
     }
 }

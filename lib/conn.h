@@ -34,6 +34,7 @@ void conn_free(struct conn *conn);
 void conn_refuse(struct conn *conn, int error);
 int conn_count(void);
 int conn_count_unknown(void);
+int conn_count_dropped(void);
 void conn_hang_up(struct conn *conn);
 void conn_hang_up_all(void);
 void conn_limit_unknown(int max);

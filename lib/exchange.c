@@ -9,12 +9,17 @@
 #include "text.h"
 #include <stdlib.h>
 
+/* Is the time limited that a client may take for its item? */
+static bool is_limited(const struct conn *conn) {
+    return conn->peer == PEER_ELSEWHERE && run.config->seconds > 0;
+}
+
 /* Reads n bytes from a client; one from elsewhere has a limited time for its
  * item.  Returns how many there were; 0 after an abort, whatever came. */
 static size_t read_client(struct conn *conn, void *buffer, size_t n) {
-    bool limited = conn->peer == PEER_ELSEWHERE && run.config->seconds > 0;
+    bool limited = is_limited(conn);
     double started = now();
-    if (limited && conn->seconds_left < 0)
+    if (limited && conn->seconds_left <= 0)
         return 0;
     unlock();
     size_t got =
@@ -150,9 +155,10 @@ static void abort_for(struct item *item) {
 
 /* How a run of an item ended.  Its file is closed. */
 static void judge_try(struct conn *conn, struct item *item, bool answered) {
+    bool late = is_limited(conn) && conn->seconds_left <= 0;
     item->took = now() - item->began;
     if (!answered)
-        item->outcome = conn->seconds_left < 0 ? TIMED_OUT : INCOMPLETE;
+        item->outcome = late ? TIMED_OUT : INCOMPLETE;
     if (item->fd >= 0 && !file_close(item) && run.phase != RUN_LEFT)
         item->outcome = INCOMPLETE;
 }

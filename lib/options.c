@@ -87,7 +87,7 @@ static void misused_letter(const char *what, int letter) {
 
 /* Ends the process when it has written what was asked for. */
 static void end_output(void) {
-    if (fflush(stdout) != 0) {
+    if (fflush(stdout) != 0 || ferror(stdout)) {
         say("fatal: unable to write standard output: %s", strerror(errno));
         exit(1);
     }
@@ -121,12 +121,13 @@ static uint64_t number(const struct options *options, int letter,
         text = otherwise;
     size_t digits = strspn(text, "0123456789");
     uint64_t n = strtoull(text, NULL, 10);
-    if (digits > 0 && digits <= 18 && text[digits] == '\0' && n >= least &&
-        n <= most)
-        return n;
-    say("fatal: -%c %s: not a whole number from %ju to %ju", letter, text,
-        (uintmax_t)least, (uintmax_t)most);
-    exit(1);
+    bool is_number = digits > 0 && digits <= 18 && text[digits] == '\0';
+    if (!is_number || n < least || n > most) {
+        say("fatal: -%c %s: not a whole number from %ju to %ju", letter, text,
+            (uintmax_t)least, (uintmax_t)most);
+        exit(1);
+    }
+    return n;
 }
 
 /* The same for a number of bytes: k, M or G may stand behind it. */
@@ -143,13 +144,15 @@ static uint64_t number_of_bytes(
     if (unit != NULL)
         shift = 10 * (int)(unit - units + 1);
     uint64_t n = strtoull(text, NULL, 10);
-    if (digits > 0 && digits <= 18 && text[digits + (unit != NULL)] == '\0' &&
-        n <= BYTES_MAX >> shift)
-        return n << shift;
-    say("fatal: -%c %s: not a number of bytes from 0 to %ju, which k, M or G "
-        "may follow",
-        letter, text, (uintmax_t)BYTES_MAX);
-    exit(1);
+    bool is_number = digits > 0 && digits <= 18 &&
+        text[digits + (unit != NULL ? 1 : 0)] == '\0';
+    if (!is_number || n > BYTES_MAX >> shift) {
+        say("fatal: -%c %s: not a number of bytes from 0 to %ju, which k, M "
+            "or G may follow",
+            letter, text, (uintmax_t)BYTES_MAX);
+        exit(1);
+    }
+    return n << shift;
 }
 
 /* Seconds, more than 0, perhaps with a fraction; 0 if the option is not
@@ -161,12 +164,13 @@ static double number_of_seconds(const struct options *options, int letter) {
         return 0;
     bool plain = text[strspn(text, "0123456789.")] == '\0';
     double seconds = plain ? strtod(text, &end) : 0;
-    if (plain && end != text && *end == '\0' && seconds > 0 &&
-        seconds <= SECONDS_MAX)
-        return seconds;
-    say("fatal: -%c %s: not a number of seconds above 0, up to %d", letter,
-        text, SECONDS_MAX);
-    exit(1);
+    bool is_number = plain && end != text && *end == '\0';
+    if (!is_number || seconds <= 0 || seconds > SECONDS_MAX) {
+        say("fatal: -%c %s: not a number of seconds above 0, up to %d", letter,
+            text, SECONDS_MAX);
+        exit(1);
+    }
+    return seconds;
 }
 
 /* The token that servers and clients from elsewhere share. */

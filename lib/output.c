@@ -236,7 +236,9 @@ static void write_block(struct item *item) {
         give_back_first(item);
     if (error == EPIPE || error == ECONNRESET)
         abort_run(SIGPIPE);
-    else if (error != 0 && error != EINTR)
+    else if (error == EINTR)
+        abort_run(signals_next());
+    else if (error != 0)
         fail_run("write standard output: %s", strerror(error));
 }
 

@@ -22,8 +22,11 @@ static int random_bytes(unsigned char *bytes, size_t n) {
     int fd = open("/dev/urandom", O_RDONLY);
     if (fd < 0)
         return -1;
+    errno = 0;
     size_t got = readn(fd, bytes, n, 0);
-    close(fd); /* it was only read */
+    int error = errno != 0 ? errno : EIO; /* there was too little */
+    close(fd);                            /* it was only read */
+    errno = error;
     return got == n ? 0 : -1;
 }
 
