@@ -87,9 +87,7 @@
     X(int, access, EACCES, 0, (const char *a, int b), (a, b))                 \
     X(pid_t, setsid, EPERM, 0, (void), ())                                    \
     X(int, execve, ENOMEM, 0,                                                 \
-        (const char *a, char *const *b, char *const *p), (a, b, p))           \
-    X(int, setenv, ENOMEM, 0, (const char *a, const char *b, int p),          \
-        (a, b, p))
+        (const char *a, char *const *b, char *const *p), (a, b, p))
 
 /* The calls by number, first those that CALLS does not define. */
 /* clang-format off */
