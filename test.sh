@@ -480,7 +480,7 @@ done
 
 # Who ends a job by its processes, in whatever order, means what is meant by a
 # signal to gather alone.
-for signal in HUP:129 INT:130 QUIT:131 TERM:143; do
+for signal in HUP:1 INT:2 QUIT:3 TERM:15; do
     try "death by ${signal%:*}: commands clean up, whoever else has got it" <<.
 \$ cat >script <<'end'
 \$ trap 'sleep 0.2 2>/dev/null; : >clean\$1; exit' HUP INT QUIT TERM
@@ -490,13 +490,19 @@ for signal in HUP:129 INT:130 QUIT:131 TERM:143; do
 \$ end
 \$ for who in '\$G \$(cat helper*)' '\$(cat helper*) \$G' \\
 \$     '\$G \$(cat helper* command*)' '\$(cat command* helper*) \$G'; do
-\$     export who; watched gather sh script ::: 0 1 2>/dev/null
-\$     echo \$? *; rm clean* command* helper*
+\$     gather sh -c 'G=\$\$ who=\$1; export G who
+\$         exec gather sh script ::: 0 1' - ::: "\$who" 2>&1 |
+\$         sed -n 's/.*: signal /signal /p'
+\$     echo *; rm clean* command* helper*
 \$ done
-${signal#*:} clean0 clean1 command0 command1 helper0 helper1 script
-${signal#*:} clean0 clean1 command0 command1 helper0 helper1 script
-${signal#*:} clean0 clean1 command0 command1 helper0 helper1 script
-${signal#*:} clean0 clean1 command0 command1 helper0 helper1 script
+signal ${signal#*:}
+clean0 clean1 command0 command1 helper0 helper1 script
+signal ${signal#*:}
+clean0 clean1 command0 command1 helper0 helper1 script
+signal ${signal#*:}
+clean0 clean1 command0 command1 helper0 helper1 script
+signal ${signal#*:}
+clean0 clean1 command0 command1 helper0 helper1 script
 .
 done
 
