@@ -174,6 +174,10 @@ int signals_next(void) {
     return enough ? SIGTERM : 0;
 }
 
+bool signals_pending(void) {
+    return enough;
+}
+
 bool child_gave_up(void) {
     return is_faulty(GAVE_UP);
 }
@@ -602,7 +606,7 @@ static bool has_proved(const struct stream *stream) {
     uint32_t who = get_u32(header);
     bool sense = memcmp(stream->said, "gat2", 4) == 0
         ? who < (uint32_t)config.jobs
-        : who == NONE || (who & END) != 0;
+        : who == NONE || ((who & END) != 0 && (who & ~END) < NONE);
     return sense && get_u32(header + 4) == 0 &&
         memcmp(header + HEADER_SIZE, right, PROOF_SIZE) == 0;
 }
@@ -723,13 +727,27 @@ static ssize_t keep_bytes(uint8_t *to, size_t *had, const void *p, size_t n) {
     return (ssize_t)n;
 }
 
-ssize_t fuzz_write(int fd, const void *from, size_t n) {
-    const char *line = from;
-    MUST(fd == 2 && !locked);
+/* Is a message about a stranger true? */
+static void check_refusal(const char *line, size_t n) {
+    static const char start[] = "gather: warning: refused a stranger at ";
+    char text[1024];
+    snprintf(text, sizeof(text), "%.*s", (int)n, line);
+    if (strncmp(text, start, strlen(start)) != 0)
+        return;
+    long k = strtol(text + strlen(start), NULL, 10) - SOCKET;
+    MUST(k >= 0 && k < nstreams && streams[k].open);
+    if (strstr(text, "wrong token") || strstr(text, "no such child"))
+        MUST(!has_proved(&streams[k]));
+}
+
+/* Says a line on standard error. */
+static ssize_t say_line(const char *line, size_t n) {
+    MUST(!locked);
     MUST(n > 8 && n < 1024 && memcmp(line, "gather: ", 8) == 0);
     for (size_t i = 0; i < n; i++)
         MUST(line[i] >= ' ' || (line[i] == '\n' && i == n - 1) ||
             (line[i] & 0x80) != 0);
+    check_refusal(line, n);
     perhaps_yield();
     return (ssize_t)n;
 }
@@ -783,6 +801,11 @@ ssize_t fuzz_writev(int fd, const struct iovec *piece, int pieces) {
     return keep_bytes(part[fd - PART], &parts[fd - PART], from, n);
 }
 
+ssize_t fuzz_write(int fd, const void *from, size_t n) {
+    struct iovec piece = {.iov_base = (void *)(uintptr_t)from, .iov_len = n};
+    return fd == 2 ? say_line(from, n) : fuzz_writev(fd, &piece, 1);
+}
+
 ssize_t fuzz_splice(int from, int64_t *from_offset, int to, int64_t *to_offset,
     size_t n, unsigned flags) {
     struct stream *stream = &streams[from - SOCKET];
@@ -827,9 +850,7 @@ int fuzz_open(const char *name, int flags, ...) {
     errno = ENOENT;
     if (is_faulty(NO_FILE))
         return -1;
-    errno = EEXIST;
-    if (part_there[k])
-        return -1;
+    MUST(!part_there[k]); /* it was removed, whoever has left it */
     part_open[k] = true;
     part_there[k] = true;
     part_old[k] = false;
@@ -919,6 +940,8 @@ static int next(struct item *item) {
     perhaps_yield();
     if (config.list_speed == LIST_SLOW && is_faulty(STUCK_LIST))
         be_stuck();
+    while (config.list_speed == LIST_SLOW && choose(8) != 0)
+        yield(); /* it takes its time */
     listing = false;
     MUST(returned || item->which == result->given);
     if ((int)item->which == list)
@@ -1152,8 +1175,9 @@ static void check_end(int r) {
     MUST(!good || ((int)result->given == list && result->listed));
     for (int i = 0; i < OUTCOMES; i++)
         MUST(result->count[i] == ends[i] || reporting);
-    bool excused = listing || fault == STALL || fault == STUCK_LIST ||
-        fault == STUCK_READER || fault == STUCK_ERRORS;
+    bool excused = fault == STALL ||
+        (config.list_speed == LIST_SLOW && items_list_is_read()) ||
+        fault == STUCK_LIST || fault == STUCK_READER || fault == STUCK_ERRORS;
     for (int i = 0; i < nstreams; i++)
         excused = excused || (streams[i].habits & (TRICKLES | MUTE));
     MUST(excused || count_threads() == 0);
