@@ -254,6 +254,7 @@ within replay 'a conversation that is played back to the server' complete
 
 # escape: what a client says of its item cannot rule a terminal.
 escape() {
+    settled=1
     run "$dir/stranger escape" -k -l log -o 'out.{}'
     [ -z "$wrong" ] || echo "$wrong"
     [ $status -eq 126 ] || echo "status $status, not 126"
