@@ -96,7 +96,7 @@ static enum client_end dial(bool is_child) {
         if (error == 0)
             return CLIENT_CONNECTED;
         hang_up();
-        if (is_child || now() + pause >= deadline)
+        if (is_child || is_signalled() || now() + pause >= deadline)
             break;
         wait_for_server(-1, 0, now() + pause);
         if (is_signalled())

@@ -17,8 +17,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/wait.h>
 
 #define STACK ((size_t)96 << 10) /* bytes; the usual, if that is too few */
@@ -165,9 +163,8 @@ static void look_for_clients(void) {
 
 /* Brings the deadline of what is left after the end nearer. */
 static void hasten(double seconds) {
-    double by = now() + seconds;
-    if (deadline <= 0 || by < deadline)
-        deadline = by;
+    if (deadline <= 0 || now() + seconds < deadline)
+        deadline = now() + seconds;
 }
 
 /* After the end: hangs up on those who need not be waited for, and cuts off
@@ -221,6 +218,8 @@ static void wait_for_events(void) {
     };
     if (run.callbacks->tick != NULL || run.result->signal != 0 || is_late)
         until = now() + TICK;
+    if (signals_have_news())
+        until = now();
     unlock();
     poll(poll_fds, 2, poll_timeout(until)); /* whatever it says, we look */
     lock();
@@ -258,8 +257,9 @@ static int unable_to_begin(int error) {
 /* Ends a run.  From now on only the main thread calls a callback or touches an
  * item.  Gives up the lock.  Returns what server() does. */
 static int leave(pthread_attr_t *attributes) {
-    signals_next(); /* what dead children have announced last */
-    close(s);       /* nothing depends on it any more */
+    int sig = signals_next(); /* also what dead children announced last */
+    run.result->signal = run.result->signal != 0 ? run.result->signal : sig;
+    close(s); /* nothing depends on it any more */
     s = -1;
     output_leave();
     int result = run.result->aborted ? -1 : 0;

@@ -4,8 +4,9 @@
  *
  * The self-pipe.  poll() cannot wait for a signal, so a handler notes which
  * one has come and writes a record into a pipe of its own process, which
- * poll() can wait for.  It does nothing else.  Neither end of the pipe blocks;
- * when it is full, somebody will read it, so nothing is lost.
+ * poll() can wait for.  (One that ends the run also sees to it that nothing
+ * keeps the main thread for long.)  Neither end of the pipe blocks; when it is
+ * full, somebody will read it, so nothing is lost.
  *
  * Commands.  A command leads a session of its own, which the parent has to
  * know, in case the child that would end it is killed.  So the parent's pipe
@@ -44,7 +45,8 @@ struct kid {
 int children; /* forked and not reaped yet */
 
 static const int ending_signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, 0};
-static volatile sig_atomic_t ending_signal;     /* the latest of these, or 0 */
+static volatile sig_atomic_t ending_signal; /* the latest of these, or 0 */
+static int told_signal;                     /* that signals_next() has told */
 static volatile sig_atomic_t child_changed = 1; /* since child_reap() looked */
 static volatile sig_atomic_t gave_up;           /* SIGUSR1 has come */
 static int self_pipe[2];
@@ -185,9 +187,17 @@ bool signals_pending(void) {
  * end the run, or 0. */
 int signals_next(void) {
     take_records();
-    if (ending_signal != 0)
-        alarm(HURRY);     /* we are not stuck */
-    return ending_signal; /* a later one finds the pipe empty, and wakes */
+    told_signal = ending_signal;
+    if (told_signal != 0)
+        alarm(HURRY); /* we are not stuck */
+    return told_signal;
+}
+
+/* Has something come that was not looked at, though its record may have been
+ * read already?  Whoever is about to sleep in poll() asks this first; what
+ * comes later has a record in the pipe. */
+bool signals_have_news(void) {
+    return ending_signal != told_signal || gave_up != 0 || child_changed != 0;
 }
 
 /* From here on a signal does what it does to any process. */
@@ -265,7 +275,7 @@ void child_give_up(void) {
 bool child_gave_up(void) {
     if (gave_up == 0)
         return false;
-    gave_up = 0; /* only now, so that none is missed that comes meanwhile */
+    gave_up = 0; /* before it is acted on: one that comes later counts again */
     return true;
 }
 
@@ -313,11 +323,15 @@ int child_reap(int *status) {
     return -1;
 }
 
-/* Kills the children from a number on. */
+/* Kills the children from a number on, and their commands. */
 void child_kill(int from) {
-    for (int k = from; k < kid_count; k++)
-        if (kids[k].alive)
-            kill(kids[k].pid, SIGKILL);
+    for (int k = from; k < kid_count; k++) {
+        if (!kids[k].alive)
+            continue;
+        kill(kids[k].pid, SIGKILL);
+        if (kids[k].group != 0)
+            kill(-kids[k].group, SIGKILL); /* or it has just ended */
+    }
 }
 
 /* Announces a command's group to the parent, if there is one.  Returns 0, or

@@ -134,11 +134,17 @@ static void report_unlocked(const struct item *item, bool again) {
     lock();
 }
 
+/* Takes back what an item has delivered.  That comes before it is reported,
+ * which gives up the lock, lest somebody writes it meanwhile. */
+static void take_back(struct item *item) {
+    output_withdraw(item);
+    output_advance();
+}
+
 /* Has an item that has failed run again, by whoever is free; the output learns
  * nothing of this run. */
 static void try_again(struct item *item) {
-    output_withdraw(item); /* first, lest somebody writes it meanwhile */
-    output_advance();
+    take_back(item);
     report_unlocked(item, true);
     if (run.phase == RUN_LEFT)
         return;
@@ -163,16 +169,6 @@ static void judge_try(struct conn *conn, struct item *item, bool answered) {
         item->outcome = INCOMPLETE;
 }
 
-/* An item will not run again.  What is not whole, or could be taken back, does
- * not go out. */
-static void end_item(struct item *item, bool answered) {
-    bool failed = item->outcome != COMPLETE;
-    if (failed && (!answered || run.config->retries > 0))
-        output_withdraw(item);
-    items_change(item, ITEM_ENDED);
-    output_end(item);
-}
-
 /* An item has run: decides what follows.  Returns false if the connection is
  * not to be used for another item. */
 static bool finish_try(struct conn *conn, struct item *item, bool answered) {
@@ -188,10 +184,14 @@ static bool finish_try(struct conn *conn, struct item *item, bool answered) {
         abort_for(item);
         return false;
     }
+    if (item->outcome != COMPLETE && (!answered || run.config->retries > 0))
+        take_back(item); /* it is not whole, or is not to be seen */
     if (fails_now)
         report_unlocked(item, false);
-    if (run.phase != RUN_LEFT)
-        end_item(item, answered);
+    if (run.phase == RUN_LEFT)
+        return false;
+    items_change(item, ITEM_ENDED);
+    output_end(item);
     return answered;
 }
 

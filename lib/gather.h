@@ -98,7 +98,7 @@ struct item {
     char *text;     /* what the list says, malloc()ed by next(); or NULL */
     size_t length;  /* of the text, without its NUL */
 
-    /* Its latest run.  These are lib/items.c's and server.c's. */
+    /* Its latest try.  These are lib/items.c's and lib/exchange.c's. */
     enum item_state state;
     enum outcome outcome;
     uint32_t value; /* FAILED: the exit status; KILLED: the signal */
@@ -111,7 +111,7 @@ struct item {
     struct item *previous, *next;             /* of all that are open */
     struct item *queue_previous, *queue_next; /* of those that are QUEUED */
 
-    /* Its bytes.  These are lib/output.c's. */
+    /* Its bytes.  These are lib/output.c's, turn.c's and files.c's. */
     unsigned char *array;     /* TO_ARRAYS: all of them; the callback done()
                                * may take it and set this to NULL */
     struct block *blocks;     /* else: those not written yet, in order */
@@ -228,6 +228,7 @@ void signals_default(void);
 void signals_die(int sig);
 int child_fork(void);
 bool signals_pending(void);
+bool signals_have_news(void);
 bool child_gave_up(void);
 bool child_is_orphan(void);
 void child_give_up(void);

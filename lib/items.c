@@ -266,7 +266,8 @@ static struct item *read_list(void) {
     return NULL;
 }
 
-/* Does a taker that has read this item run it itself? */
+/* Does a taker that has read this item want it?  (It runs it then, unless an
+ * earlier one has come back to the queue meanwhile.) */
 static bool is_for(const struct taker *taker, const struct item *item) {
     return taker->kind != CLIENT_WANTS_ONE || taker->number == item->which;
 }
@@ -289,7 +290,7 @@ struct item *items_take(struct taker *taker) {
             return NULL; /* the item, if there is one, stays LISTED */
         if (item == NULL) {
             items_dispatch(); /* others may learn that the list has ended */
-        } else if (is_for(taker, item)) {
+        } else if (is_for(taker, item) && items.queue.first == NULL) {
             items_change(item, ITEM_HANDED);
             return item;
         } else {

@@ -46,7 +46,7 @@
 enum phase {
     RUN_GOES_ON,
     RUN_ABORTED, /* every thread unwinds: its next read or write fails */
-    RUN_LEFT     /* server() is at its end: no thread but the main one touches
+    RUN_LEFT     /* server() is at its end: no thread but the main one changes
                   * an item or calls a callback any more */
 };
 

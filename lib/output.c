@@ -350,6 +350,7 @@ void output_leave(void) {
         run.result->count[item->outcome]++;
         if (is_stuck)
             continue;
+        signals_next(); /* shows that we are not stuck */
         unlock();
         run.callbacks->done(item);
         lock();

@@ -150,6 +150,8 @@ static bool hand_block(struct claim *claim) {
  * wherever they stand; then who came first.  If nobody has the turn, and there
  * is no memory for who came first, the turn is its own. */
 void turn_dispatch(void) {
+    if (run.phase == RUN_LEFT)
+        return;
     struct item *item = turn_item();
     if (item != NULL)
         hand_block(item->claim);
