@@ -9,7 +9,7 @@
 #     CI=1 tests/portability.sh          what is missing is a failure
 #     ZIG=/path/to/zig                   the compiler for macOS, if it is not
 #                                        in PATH
-#     DEADLINE=400                       seconds that a test may take (200)
+#     DEADLINE=900                       seconds that a test may take (400)
 #
 # On Debian the tools are in these packages: bmake clang tcc pcc musl-tools
 # dietlibc-dev lld gcc-i686-linux-gnu libc6-dev-i386-cross gcc-s390x-linux-gnu
@@ -38,7 +38,7 @@ unset GATHER MAKEFLAGS CC CFLAGS LDFLAGS LDLIBS DESTDIR PREFIX
 umask 022
 
 pattern=${1-}
-: "${DEADLINE:=200}" "${ZIG:=zig}" "${CI:=}"
+: "${DEADLINE:=400}" "${ZIG:=zig}" "${CI:=}"
 nl='
 '
 ZIG_GLOBAL_CACHE_DIR=$dir/zig
@@ -100,8 +100,10 @@ demonstrate() {
     "$@" -n 3 -s 100001 | total
 }
 
-# suite GATHER PATTERN [SHELL ...]: the tests of test.sh whose names match.
-# Shows those that fail; at the end says whether there were any, all passed.
+# suite GATHER PATTERN [SHELL ...]: the tests of test.sh whose names match, each
+# of which may take $patience seconds.  Shows those that fail; at the end says
+# whether there were any, all passed.
+patience=20
 suite() {
     case $1 in
     /*) binary=$1 ;;
@@ -110,7 +112,8 @@ suite() {
     matching=$2
     shift 2
     [ $# -gt 0 ] || set -- sh
-    GATHER=$binary DEADLINE=60 "$@" "$here/test.sh" "$matching" >tap 2>&1
+    GATHER=$binary DEADLINE=$patience "$@" "$here/test.sh" "$matching" \
+        >tap 2>&1
     awk '/^not ok/ { on = 1 } /^ok/ { on = 0 } on' tap
     sed -n '$s/^[1-9][0-9]* passed, 0 failed.*/suite passed/p' tap
 }
@@ -434,6 +437,7 @@ processor() {
 \$ copy .
 \$ emulated $1 $2
 \$ demonstrate ./gather
+\$ patience=60 # qemu is slow
 \$ suite gather '$3'
 3 of 3 cursors complete and right, 300003 of 300003 bytes
 suite passed
