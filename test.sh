@@ -2031,8 +2031,8 @@ f0
 .
 
 try 'files: full' <<'.'
-@ ulimit -f: sh -c 'ulimit -f 0'
-$ sh -c 'ulimit -f 0; exec gather -n 1 -o f{} echo'; echo $?; ls
+@ ulimit -f: sh -c 'ulimit -f 1000'
+$ sh -c 'ulimit -f 1000; exec gather -n 1 -o f{} lines 300000 x'; echo $?; ls
 1
 ! fatal: unable to write f0: File too large
 = 0 0 0 0 1 0
@@ -2616,7 +2616,8 @@ try 'strangers: no token opens a run that is not for clients from elsewhere' \
 $ gather -v -j 1 -n 1 sh -c 'GATHER_TOKEN=00000000000000000000000000000000
 $     export GATHER_TOKEN
 $     p=$(sed -n "s/.*listening on .* port //p" err)
-$     gather -c 127.0.0.1:$p true 2>/dev/null; echo $?' 2>err
+$     gather -c 127.0.0.1:$p true 2>/dev/null; echo $?
+$     till grep -q refused err' 2>err
 $ sed -n 's/.* refused a stranger at //p' err
 1
 127.0.0.1: nobody is expected from elsewhere
