@@ -585,8 +585,9 @@ gather: N complete, N failed, N killed, N timeout, N incomplete, N unstarted
 try 'death by TERM: while the ledger takes half a line' <<'.'
 $ mkfifo log; sleep 60 <log 2>/dev/null & r=$!
 $ x=$(dd if=/dev/zero bs=100000 count=1 2>/dev/null | tr '\0' x)
-$ watched gather -j 2 -l log sh -c '[ $GATHER_WHICH = 9 ] || exit 0
-$     kill -TERM $G; exec sleep 60' - ::: $x $x 2 3 4 5 6 7 8 9 2>err
+$ watched gather -j 2 -l log sh -c 'echo $GATHER_WHICH
+$     [ $GATHER_WHICH != 9 ] || { till grep -q 0 out; kill -TERM $G
+$         exec sleep 60; }' - ::: $x $x 2 3 4 5 6 7 8 9 2>err >out
 $ echo $?; kill $r; sed '/unable to write log/d' err >&2
 143
 = 1 0 0 0 9 0
