@@ -198,6 +198,8 @@ static enum client_end meet_server(const struct identity *me) {
     bool is_child = me->kind == CLIENT_CHILD;
     double pause = FIRST_PAUSE / 2;
     for (int attempt = 0; attempt < DROPS_MAX; attempt++) {
+        if (is_child && child_is_orphan())
+            return CLIENT_LOST; /* who listens there now is somebody else */
         enum client_end end = dial(is_child);
         if (end == CLIENT_UNCONNECTED && is_child)
             child_give_up();

@@ -200,7 +200,8 @@ static void account_for_rest(struct result *result) {
             return;
         result->given++;
         result->count[UNSTARTED]++;
-        report_item(&item);
+        if (!result->stuck)
+            report_item(&item);
         free(item.text);
         signals_next(); /* shows that we are not stuck */
     }
@@ -226,7 +227,7 @@ static void conclude(struct result *result, double seconds) {
     write_table(result, seconds);
     account_for_rest(result);
     report_closing(result, config.verbose);
-    if (!ledger_close())
+    if (!result->stuck && !ledger_close())
         report_unwritable(options.argument['l']);
     if (result->signal == 0 && close(1) < 0)
         report_unwritable("standard output");

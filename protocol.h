@@ -187,6 +187,26 @@ static inline bool must_wait(void) {
     return errno == EAGAIN || errno == EWOULDBLOCK;
 }
 
+/* Is there time to read from fd, and something to read?  If not, errno says
+ * why; also if there is more all the time. */
+static inline bool in_time(int fd, waiting *wait, double deadline) {
+    if (now() >= deadline) {
+        errno = ETIMEDOUT;
+        return false;
+    }
+    return wait(fd, POLLIN, deadline) != 0;
+}
+
+/* What read() has returned: is it to be called again? */
+static inline bool read_on(
+    int fd, ssize_t got, waiting *wait, double deadline) {
+    if (got == 0)
+        errno = 0;
+    if (got < 0 && must_wait())
+        return wait(fd, POLLIN, deadline) != 0;
+    return got > 0 || (got < 0 && errno == EINTR);
+}
+
 /* Reads exactly n bytes, whatever signals arrive and however they are cut,
  * whether or not fd blocks; not after the deadline.  Returns how many there
  * were.  Fewer than n: errno says why, and is 0 at the end of file. */
@@ -194,20 +214,12 @@ static inline size_t readn_waiting(
     int fd, void *buffer, size_t n, waiting *wait, double deadline) {
     size_t done = 0;
     while (done < n) {
-        if (deadline > 0 && now() >= deadline) {
-            errno = ETIMEDOUT; /* though there may be more all the time */
-            break;
-        }
-        if (deadline > 0 && wait(fd, POLLIN, deadline) == 0)
+        if (deadline > 0 && !in_time(fd, wait, deadline))
             break;
         ssize_t got = read(fd, (char *)buffer + done, n - done);
         if (got > 0)
             done += (size_t)got;
-        if (got == 0)
-            errno = 0;
-        if (got == 0 || (got < 0 && !must_wait() && errno != EINTR))
-            break;
-        if (got < 0 && must_wait() && wait(fd, POLLIN, deadline) == 0)
+        if (!read_on(fd, got, wait, deadline))
             break;
     }
     return done;

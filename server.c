@@ -121,7 +121,7 @@ static void handle_signals(void) {
     int sig = signals_next();
     if (sig != 0)
         abort_run(sig);
-    if (child_gave_up())
+    if (child_gave_up() && !has_ended())
         fail_run("go on: a child was unable to do its work");
 }
 
@@ -142,7 +142,7 @@ static void handle_dead_child(int k, int status) {
         say_unlocked(
             "warning: child %d ended early: signal %d", k, WTERMSIG(status));
     items_child_died((uint32_t)k);
-    output_advance();
+    output_advance_once();
 }
 
 /* If nobody is left who could run what there is to do: says so, once, if
@@ -197,15 +197,11 @@ static bool may_accept(void) {
     return !has_ended() || children > 0;
 }
 
-/* No connection could be taken in, as errno says.  If the means are short,
- * waits a moment: somebody may end. */
+/* No connection could be taken in, as errno says. */
 static void rest_if_short(void) {
-    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ||
-        errno == ECONNABORTED)
-        return;
-    unlock();
-    poll(NULL, 0, 100);
-    lock();
+    if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR &&
+        errno != ECONNABORTED)
+        conn_shortage(errno);
 }
 
 /* Sleeps until a signal or a connection has come, or it is time to look at the

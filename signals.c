@@ -1,6 +1,7 @@
 /*
  * signals.c - handlers, the self-pipe, signal masks, who is alive, reaping.
- * For the main thread, except for signals_wake() and child_pid().
+ * For the main thread, except for signals_wake() and child_pid().  Only that
+ * thread gets signals.
  *
  * The self-pipe.  poll() cannot wait for a signal, so a handler notes which
  * one has come and writes a record into a pipe of its own process, which

@@ -6,7 +6,7 @@
 #define CHECK_H
 
 #ifdef CHECK
-void check_everything(void); /* in server.c's floor: lib/check.c */
+void check_everything(void); /* lib/check.c, above items, turn and output */
 #define CHECK_EVERYTHING() check_everything()
 #else
 #define CHECK_EVERYTHING() ((void)0)

@@ -35,9 +35,9 @@ static int prepare(struct conn *conn, int fd) {
     return error;
 }
 
-/* There are no means to serve a connection.  Waits a moment, as somebody may
- * end; errno says then what was short. */
-static void tell_unable(int error) {
+/* There are no means to serve a connection.  Says so, and waits a moment, as
+ * somebody may end. */
+void conn_shortage(int error) {
     if (conns.unable < WARNINGS_MAX) {
         conns.unable++;
         say_unlocked("warning: unable to serve a client: %s", strerror(error));
@@ -45,12 +45,11 @@ static void tell_unable(int error) {
     unlock();
     poll(NULL, 0, SHORTAGE_PAUSE);
     lock();
-    errno = error;
 }
 
 /* Makes what a connection needs, of the result of accept(); it owns fd from
  * then on.  Returns NULL, with errno set, if fd is -1; or if there are no
- * means, which it has said, or the run was aborted: then fd is closed. */
+ * means, or the run was aborted: then fd is closed. */
 struct conn *conn_new(int fd, struct in_addr from) {
     if (fd < 0)
         return NULL;
@@ -64,7 +63,7 @@ struct conn *conn_new(int fd, struct in_addr from) {
     if (error != 0) {
         free(conn);
         close(fd); /* nothing was sent */
-        tell_unable(error);
+        errno = error;
         return NULL;
     }
     secret_nonce(conn->nonce); /* here, where only one thread makes them */
@@ -94,7 +93,7 @@ void conn_free(struct conn *conn) {
     conns.count--;
     conns.unknown -= conn->peer == PEER_UNKNOWN;
     conns.dropped -= conn->peer == PEER_DROPPED;
-    close(conn->fd); /* all that mattered has been confirmed by the peer */
+    close(conn->fd); /* nothing that follows depends on it */
     waiter_destroy(&conn->taker.waiter);
     waiter_destroy(&conn->claim.waiter);
     free(conn);
@@ -103,7 +102,7 @@ void conn_free(struct conn *conn) {
 /* There is no thread for a connection. */
 void conn_refuse(struct conn *conn, int error) {
     conn_free(conn);
-    tell_unable(error);
+    conn_shortage(error);
 }
 
 int conn_count(void) {
@@ -146,9 +145,11 @@ void conn_limit_unknown(int max) {
 
 /* --- The proofs */
 
+static const char closed_early[] = "closed before its opening";
+
 /* Why an opening could not be had. */
 static const char *missing(int error) {
-    return error == ETIMEDOUT ? "silent for 5 s" : "closed before its opening";
+    return error == ETIMEDOUT ? "silent for 5 s" : closed_early;
 }
 
 /* Tells another version from what is something else altogether. */
@@ -222,7 +223,7 @@ static const char *prove(struct conn *conn, enum peer *peer) {
         secret_prove_server(
             answer + MAGIC_SIZE + NONCE_SIZE, secret, &challenge);
     if (writen(conn->fd, answer, sizeof(answer)) < sizeof(answer))
-        return "closed before its opening";
+        return closed_early;
     if (secret == NULL)
         return "nobody is expected from elsewhere";
     size_t got = readn(conn->fd, opening, sizeof(opening), deadline);
@@ -244,6 +245,7 @@ bool conn_authenticate(struct conn *conn) {
     unlock();
     const char *reason = prove(conn, &peer);
     lock();
+    bool was_child = peer == PEER_CHILD && reason == closed_early;
     if (conn->peer == PEER_DROPPED)
         reason = "too many have proved nothing yet";
     if (reason == NULL) {
@@ -251,6 +253,8 @@ bool conn_authenticate(struct conn *conn) {
         conns.unknown--;
         return run_goes_on();
     }
+    if (was_child)
+        return false; /* its death is told when it is reaped */
     if (run_goes_on() && !items_finished() && conns.warnings < WARNINGS_MAX) {
         conns.warnings++;
         char address[INET_ADDRSTRLEN] = "";

@@ -160,6 +160,7 @@ struct result {
     bool failed;    /* something went wrong in the parent, which said it */
     bool aborted;   /* the run was ended early */
     int signal;     /* by this signal, or 0 */
+    bool stuck;     /* a thread is still within done(), and was left there */
     bool listed;    /* the list is at its end */
     uint64_t given; /* items taken from it */
     uint64_t count[OUTCOMES]; /* of these: what became of them */

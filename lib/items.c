@@ -104,8 +104,7 @@ void items_change(struct item *item, enum item_state state) {
     if (state == ITEM_QUEUED)
         queue_add(&items.queue, item);
     if (old == ITEM_QUEUED)
-        queue_remove(
-            &items.queue, item); /* by items_dispatch(), which looks again */
+        queue_remove(&items.queue, item); /* the caller looks again */
     else
         items_dispatch();
 }

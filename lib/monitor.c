@@ -97,6 +97,8 @@ void abort_run(int signal) {
         return; /* the result is the caller's of server() again */
     if (run.result->signal == 0)
         run.result->signal = signal;
+    if (signal != 0)
+        say_hurry_all();
     if (!run_goes_on())
         return;
     run.phase = RUN_ABORTED;

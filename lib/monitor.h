@@ -5,7 +5,7 @@
  * One lock.  All that the threads share (items, output, connections, `run`) is
  * touched with the lock held.  It is given up around every call that may wait
  * for somebody else for long: read(), write(), splice(), poll(), open(),
- * close(), rename(), messages, and the callbacks of lib/gather.h.
+ * close() of files, rename(), messages, and the callbacks of lib/gather.h.
  *
  * Who waits, on what, until when, and who wakes:
  *

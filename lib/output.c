@@ -188,8 +188,8 @@ static void clear_progress(void) {
 }
 
 /* Writes n bytes to standard output.  Returns how many went out; if these are
- * not all, errno says why: EINTR if this is the main thread, which does this
- * after it has drawn the progress, and a signal came that ends the run. */
+ * not all, errno says why.  In the main thread a signal that ends the run ends
+ * this, too, with EINTR; other threads get no signals. */
 static size_t write_output(const unsigned char *bytes, size_t n) {
     size_t done = 0;
     while (done < n) {
@@ -237,7 +237,7 @@ static void write_block(struct item *item) {
     if (error == EPIPE || error == ECONNRESET)
         abort_run(SIGPIPE);
     else if (error == EINTR)
-        abort_run(signals_next());
+        abort_run(signals_next()); /* this is the main thread */
     else if (error != 0)
         fail_run("write standard output: %s", strerror(error));
 }
@@ -263,24 +263,40 @@ static bool is_streamed(const struct item *item) {
         !is_held_back(item);
 }
 
-/* Moves the output on, as far as it gets: writes what the item with the turn
- * has, reports it when it has ended, passes the turn, and hands on the memory
- * that has become free. */
+/* Makes one step: writes a block of the item with the turn, or reports it when
+ * it has ended, which passes the turn.  Returns false if there is nothing to
+ * do, or somebody else does it. */
+static bool step(void) {
+    if (!run_goes_on() || output.role != ROLE_FREE)
+        return false;
+    struct item *item = turn_item();
+    if (item == NULL)
+        return false;
+    bool ended = item->state == ITEM_ENDED;
+    if ((ended && item->blocks != NULL) || is_streamed(item))
+        write_block(item);
+    else if (ended)
+        retire(item);
+    else
+        return false;
+    turn_dispatch();
+    return true;
+}
+
+/* Moves the output on, as far as it gets, and hands on the memory that becomes
+ * free. */
 void output_advance(void) {
     turn_dispatch();
-    while (run_goes_on() && output.role == ROLE_FREE) {
-        struct item *item = turn_item();
-        if (item == NULL)
-            break;
-        bool ended = item->state == ITEM_ENDED;
-        if ((ended && item->blocks != NULL) || is_streamed(item))
-            write_block(item);
-        else if (ended)
-            retire(item);
-        else
-            break;
-        turn_dispatch();
-    }
+    while (step())
+        continue;
+}
+
+/* The same for the main thread, which has other things to do: it makes one
+ * step, and comes back for the next one. */
+void output_advance_once(void) {
+    turn_dispatch();
+    if (step())
+        signals_wake();
 }
 
 /* Shows the progress, unless the output is in the middle of something on the
@@ -313,7 +329,7 @@ void output_tick(void) {
     lock();
     if (output.terminal)
         output.role = ROLE_FREE;
-    output_advance();
+    output_advance_once();
 }
 
 /* --- The end of an aborted run, by the main thread */
@@ -348,6 +364,7 @@ void output_leave(void) {
         if (!is_stuck || output.busy_item != item)
             close_account(item);
         run.result->count[item->outcome]++;
+        run.result->stuck = is_stuck;
         if (is_stuck)
             continue;
         signals_next(); /* shows that we are not stuck */

@@ -16,6 +16,7 @@ size_t output_relay(struct item *item, int fd, size_t n);
 void output_withdraw(struct item *item);
 void output_end(struct item *item);
 void output_advance(void);
+void output_advance_once(void);
 void output_tick(void);
 void output_leave(void);
 #ifdef CHECK

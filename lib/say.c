@@ -5,6 +5,7 @@
  */
 #include "say.h"
 #include "../protocol.h"
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,19 +14,43 @@
 #define LINE_SIZE 1024
 #define SLICE 0.1 /* seconds between looks at `hurried` */
 
-static volatile sig_atomic_t hurried; /* see say_hurry() */
+static volatile sig_atomic_t
+    hurried;                 /* the main thread: its handlers say so */
+static bool threads_hurried; /* the others; behind the mutex */
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
-/* From now on nothing here waits for a reader that stands still.  A signal
- * handler may call it. */
+/* From now on nothing here waits for a reader that stands still.  For handlers
+ * of signals, which run in the main thread. */
 void say_hurry(void) {
     hurried = 1;
+}
+
+/* The same for all threads; not for handlers. */
+void say_hurry_all(void) {
+    pthread_mutex_lock(&mutex); /* cannot fail: see lib/monitor.c */
+    threads_hurried = true;
+    pthread_mutex_unlock(&mutex);
+}
+
+/* Is this the main thread?  In the others signals are blocked. */
+static bool signals_are_mine(void) {
+    sigset_t blocked;
+    pthread_sigmask(SIG_SETMASK, NULL, &blocked); /* only asks */
+    return sigismember(&blocked, SIGTERM) == 0;
+}
+
+static bool is_hurried(void) {
+    pthread_mutex_lock(&mutex);
+    bool hurry = threads_hurried;
+    pthread_mutex_unlock(&mutex);
+    return hurry || (signals_are_mine() && hurried);
 }
 
 /* Waits until fd takes bytes.  Returns false if it does not, and there is a
  * hurry. */
 static bool wait_writable(int fd) {
     while (wait_ready(fd, POLLOUT, now() + SLICE) == 0) {
-        if (errno == ETIMEDOUT && !hurried)
+        if (errno == ETIMEDOUT && !is_hurried())
             continue;
         errno = EAGAIN; /* it would have to wait */
         return false;

@@ -83,7 +83,7 @@ static bool turn_lacks_client(void) {
  * with the turn waits for a client, a single other one may (`exempt`): clients
  * stand still until there is memory, memory comes back when the item with the
  * turn has been written, and for that one of these clients has to be through
- * with its item.  So items hold at most twice the limit and two blocks; and,
+ * with its item.  So blocks take at most twice the limit and two more; and,
  * in the case of the exception, what the exempt item has to say besides; and
  * each time that the turn loses its client again another item may be exempt.
  */
