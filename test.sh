@@ -1663,7 +1663,7 @@ $ printf '\303.\340\203\277\360\202\202\254.\355\240\200.'
 $ printf '\364\220\200\200.\302\233\000'; } >list
 $ printf 's/\303\244\342\202\254\360\237\230\200/good/\n' >script
 $ gather -k -j 1 -0 -a list false 2>err
-$ sed -n -f script -e 's/^gather: item //p' err
+$ sed -f script err | sed -n 's/^gather: item //p'
 0 (good): exit 1
 1 (?[31m???): exit 1
 2 (a?b): exit 1
@@ -1676,7 +1676,7 @@ $ for u in $t ${t}8 ${t}89; do printf $u'\360\237\230\200\n'; done >list
 $ printf $t'\360\237\230\200\360\237\230\200\n' >>list
 $ printf 's/\360\237\230\200/c/g\n' >script
 $ gather -k -j 1 -a list false 2>err
-$ sed -n -f script -e 's/^gather: item . (.*67\(.*\)/\1/p' err
+$ sed -f script err | sed -n 's/^gather: item . (.*67\(.*\)/\1/p'
 c): exit 1
 8c): exit 1
 89...): exit 1
