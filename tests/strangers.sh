@@ -210,7 +210,7 @@ beside web 'a client of something else' "$foreign"
 beside number 'the token and the number of no child' "$stray"
 beside child-number 'the token and the number of a child' "$stray"
 beside child 'the token at the door of the children' "$token"
-beside left-child 'gone from the door of the children: nobody is blamed'
+beside left-child 'gone from the door of the children harms nobody'
 beside reflect 'the proof of the server is sent back to it' "$token"
 beside cross 'a proof of the server for its own nonce' "$token"
 beside sized 'an opening with more behind it' "$stray"
