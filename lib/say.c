@@ -5,6 +5,7 @@
  */
 #include "say.h"
 #include "../protocol.h"
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -58,14 +59,16 @@ static bool wait_writable(int fd) {
     return true;
 }
 
-/* Writes n bytes to fd, whatever signals arrive.  Returns false, with errno
- * set, if it cannot; or if fd takes nothing after say_hurry(). */
+/* Writes n bytes to fd, whatever signals arrive; no more at a time than a pipe
+ * takes at once when poll() says that it takes something.  Returns false, with
+ * errno set, if it cannot; or if fd takes nothing after say_hurry(). */
 bool write_unless_hurried(int fd, const char *bytes, size_t n) {
     size_t done = 0;
     while (done < n) {
         if (!wait_writable(fd))
             return false;
-        ssize_t put = write(fd, bytes + done, n - done);
+        size_t chunk = n - done < PIPE_BUF ? n - done : PIPE_BUF;
+        ssize_t put = write(fd, bytes + done, chunk);
         if (put > 0)
             done += (size_t)put;
         else if (put == 0)
