@@ -36,6 +36,7 @@ void say_hurry_all(void) {
 /* Is this the main thread?  In the others signals are blocked. */
 static bool signals_are_mine(void) {
     sigset_t blocked;
+    sigemptyset(&blocked);
     pthread_sigmask(SIG_SETMASK, NULL, &blocked); /* only asks */
     return sigismember(&blocked, SIGTERM) == 0;
 }
