@@ -42,7 +42,6 @@
 #include "lib/say.h"
 #include "lib/secret.h"
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -148,7 +148,7 @@ static void handle_dead_child(int k, int status) {
 /* If nobody is left who could run what there is to do: says so, once, if
  * others may come from elsewhere; or else the run is over. */
 static void look_for_clients(void) {
-    int known = conn_count() - conn_count_unknown();
+    int known = conn_count() - conn_count_unknown() - conn_count_dropped();
     if (children == 0 && run.config->list_speed != LIST_SLOW)
         items_look_ahead(); /* perhaps there is nothing left to do */
     if (has_ended() || children > 0 || !items_want_client())

@@ -1,7 +1,6 @@
 /*
  * conn.c - the connections of the server, and the proofs at their beginning.
- * It stands on items.c,
- * monitor.c, secret.c, signals.c and text.c.
+ * It stands on items.c, monitor.c, secret.c, signals.c and text.c.
  */
 #include "conn.h"
 #include "secret.h"

@@ -1,7 +1,8 @@
 /*
  * exchange.c - one item over one connection: the server hands it out, receives
  * its bytes and its end, and decides what follows.  By the thread of the
- * connection.  It stands on conn.c, items.c, output.c, files.c and report.c.
+ * connection.  It stands on conn.c, items.c, output.c, files.c, report.c,
+ * monitor.c and text.c.  One run of an item is called a try.
  */
 #include "exchange.h"
 #include "files.h"
@@ -113,7 +114,7 @@ static bool is_gone(const struct conn *conn) {
     return wait_ready(conn->fd, POLLIN, now()) != 0;
 }
 
-/* A run of an item begins: what was left of the last one is forgotten. */
+/* A try begins: what was left of the last one is forgotten. */
 static void begin_try(struct conn *conn, struct item *item) {
     bool is_child = conn->peer == PEER_CHILD;
     items_change(item, ITEM_RUNNING);
@@ -142,7 +143,7 @@ static void take_back(struct item *item) {
 }
 
 /* Has an item that has failed run again, by whoever is free; the output learns
- * nothing of this run. */
+ * nothing of this try. */
 static void try_again(struct item *item) {
     take_back(item);
     report_unlocked(item, true);
@@ -152,14 +153,14 @@ static void try_again(struct item *item) {
     output_advance();
 }
 
-/* An item has run for the last time, in vain, and ends the run. */
+/* The last try of an item has failed, which ends the run. */
 static void abort_for(struct item *item) {
     items_change(item, ITEM_ENDED);
     abort_run(0);
     report_unlocked(item, false); /* it is freed by nobody after an abort */
 }
 
-/* How a run of an item ended.  Its file is closed. */
+/* Decides how a try ended, and closes its file. */
 static void judge_try(struct conn *conn, struct item *item, bool answered) {
     bool late = is_limited(conn) && conn->seconds_left <= 0;
     item->took = now() - item->began;
@@ -169,7 +170,7 @@ static void judge_try(struct conn *conn, struct item *item, bool answered) {
         item->outcome = INCOMPLETE;
 }
 
-/* An item has run: decides what follows.  Returns false if the connection is
+/* A try has ended: decides what follows.  Returns false if the connection is
  * not to be used for another item. */
 static bool finish_try(struct conn *conn, struct item *item, bool answered) {
     judge_try(conn, item, answered);

@@ -360,11 +360,11 @@ static void close_account(struct item *item) {
 void output_leave(void) {
     bool is_stuck = output.role == ROLE_REPORTS;
     run.phase = RUN_LEFT;
+    run.result->stuck = is_stuck;
     for (struct item *item = items_first(); item; item = item->next) {
         if (!is_stuck || output.busy_item != item)
             close_account(item);
         run.result->count[item->outcome]++;
-        run.result->stuck = is_stuck;
         if (is_stuck)
             continue;
         signals_next(); /* shows that we are not stuck */

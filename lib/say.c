@@ -15,9 +15,10 @@
 #define LINE_SIZE 1024
 #define SLICE 0.1 /* seconds between looks at `hurried` */
 
-static volatile sig_atomic_t
-    hurried;                 /* the main thread: its handlers say so */
-static bool threads_hurried; /* the others; behind the mutex */
+/* Of the main thread, whose signal handlers set it. */
+static volatile sig_atomic_t hurried;
+/* Of the other threads; behind the mutex. */
+static bool threads_hurried;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
 /* From now on nothing here waits for a reader that stands still.  For handlers
