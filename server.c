@@ -116,12 +116,15 @@ static bool may_return(void) {
     return !run_goes_on() && is_late && now() >= deadline;
 }
 
-/* Takes note of signals, and of what children say by them. */
+/* Takes note of signals, and of children that gave up.  They have said "fatal",
+ * so the run has failed, even if it was at its end already. */
 static void handle_signals(void) {
     int sig = signals_next();
     if (sig != 0)
         abort_run(sig);
-    if (child_gave_up() && !has_ended())
+    bool gave_up = child_gave_up();
+    run.result->failed = run.result->failed || gave_up;
+    if (gave_up && !has_ended())
         fail_run("go on: a child was unable to do its work");
 }
 
@@ -255,6 +258,7 @@ static int unable_to_begin(int error) {
 static int leave(pthread_attr_t *attributes) {
     int sig = signals_next(); /* also what dead children announced last */
     run.result->signal = run.result->signal != 0 ? run.result->signal : sig;
+    run.result->failed = run.result->failed || child_gave_up();
     close(s); /* nothing depends on it any more */
     s = -1;
     output_leave();
