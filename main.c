@@ -36,6 +36,8 @@
 #include "lib/command.h"
 #include "lib/demo.h"
 #include "lib/gather.h"
+#include "lib/inuse.h"
+#include "lib/ledger.h"
 #include "lib/list.h"
 #include "lib/options.h"
 #include "lib/report.h"
@@ -184,6 +186,7 @@ static void account_for_rest(struct result *result) {
     if (config.list_speed == LIST_KNOWN && options.argument['l'] == NULL) {
         result->count[UNSTARTED] += config.list_length - result->given;
         result->given = config.list_length;
+        result->listed = true;
         return;
     }
     for (;;) {
@@ -195,12 +198,13 @@ static void account_for_rest(struct result *result) {
         int more = list_next(&item);
         if (more < 0)
             report_status(1);
+        result->listed = more == 0;
         if (more <= 0)
             return;
         result->given++;
         result->count[UNSTARTED]++;
         if (!result->stuck)
-            report_item(&item);
+            ledger_item(&item);
         free(item.text);
         signals_next(); /* shows that we are not stuck */
     }
@@ -232,6 +236,29 @@ static void conclude(struct result *result, double seconds) {
         report_unwritable("standard output");
 }
 
+/* Notes what nothing that this run creates may replace. */
+static void note_files_in_use(void) {
+    if (list_speed() != LIST_KNOWN)
+        inuse_note(0, "it is the list", true);
+    if (options.argument['o'] == NULL)
+        inuse_note(1, "it is the output", true);
+    inuse_note(2, "it is standard error", false);
+}
+
+/* Creates the ledger, if one is wanted: see ledger_open(). */
+static void begin_ledger(void) {
+    const char *path = options.argument['l'];
+    report_begin(options.command, path);
+    if (path == NULL)
+        return;
+    if (!ledger_open(path, options.command)) {
+        child_kill(0);
+        if (signals_pending())
+            signals_die(signals_next());
+        exit(1);
+    }
+}
+
 /* Be the parent.  Returns the signal that ended it, or 0. */
 static int serve(void) {
     bool demonstration = options.mode == MODE_DEMONSTRATION;
@@ -239,7 +266,7 @@ static int serve(void) {
         terminal_has_escapes();
     struct callbacks callbacks = {
         .next = list_next,
-        .done = report_item,
+        .done = ledger_item,
         .tick = NULL,
     };
     struct result result;
@@ -251,6 +278,7 @@ static int serve(void) {
         fatal("hold the table", strerror(errno));
     if (options.argument['b'] != NULL)
         snprintf(hname, sizeof(hname), "%s", options.argument['b']);
+    note_files_in_use();
     afford_descriptors();
     if (server_open(options.argument['p']) < 0)
         exit(1);
@@ -258,6 +286,7 @@ static int serve(void) {
         say("listening on %s port %d", hname, (int)sport);
     double start = now();
     fork_children();
+    begin_ledger();
     server(&config, &callbacks, &result);
     signals_default();
     conclude(&result, now() - start);
@@ -308,13 +337,6 @@ int main(int argc, char **argv) {
     make_config();
     command.argv = options.command;
     command.seconds = options.seconds;
-    if (options.argument['l'] != NULL &&
-        !ledger_open(options.argument['l'], options.command)) {
-        say("fatal: unable to create %s: %s", options.argument['l'],
-            strerror(errno));
-        exit(1);
-    }
-    /* Only now, since to open a FIFO may take for ever. */
     if (signals_init() < 0)
         fatal("start", strerror(errno));
     if (secret_make(secret) < 0)

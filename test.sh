@@ -25,7 +25,13 @@
 # The `$` lines run in one shell, in an empty directory.  Their output, what
 # is on standard error, and the exit status (0 if there is no `?`) have to be
 # exactly these.  `=` stands for gather's closing line: how many items were
-# complete, failed, killed, timed out, incomplete and unstarted.
+# complete, failed, killed, timed out, incomplete and not started; a 7th word
+# stands there if the list was not read to its end.
+#
+# What nobody can know is taken out of gather's messages first: how long an
+# item took, with what follows; where that was read from a file, it has to begin
+# a line, as it did there, or the test uses `plain`.  So is the end of the closing line, which says
+# where to look.
 #
 # A POSIX shell and utilities are all that has to be installed.
 #
@@ -139,8 +145,19 @@ exec "$shell" -c 'set -m 2>/dev/null
 .
 chmod +x "$dir/bin/monitor"
 
+cat >"$dir/plain" <<'.'
+/^gather: item [0-9N]/s/ \[after [0-9N.]* s.*\]$//
+/^gather: [0-9N].* complete/s/; see .*//
+/^gather: [0-9N].* complete/s/; a ledger .*//
+.
+
 # The rest are functions of the shell that runs a test.
 cat >"$dir/shell" <<'end'
+# plain: takes out of gather's messages what nobody can know.
+plain() {
+    sed -f ../plain
+}
+
 # digits: replaces numbers, which nobody can know, by N.
 digits() {
     sed 's/[0-9][0-9]*/N/g'
@@ -277,6 +294,22 @@ verdict() {
     fi
 }
 
+# closing NAME COMPLETE FAILED KILLED TIMED-OUT INCOMPLETE UNSTARTED [+]: the
+# closing line.
+closing() {
+    [ -n "${8-}" ] || of=" of $(($2 + $3 + $4 + $5 + $6 + $7))"
+    line="$2${of-} complete"
+    [ "$3" = 0 ] || line="$line, $3 failed"
+    [ "$4" = 0 ] || line="$line, $4 killed by a signal"
+    [ "$5" = 0 ] || line="$line, $5 timed out"
+    [ "$6" = 0 ] || line="$line, $6 incomplete"
+    [ "$7" = 0 ] || line="$line, $7 not started"
+    [ -z "${8-}" ] || line="$line; the list was not read to its end"
+    [ "$2" != $(($2 + $3 + $4 + $5 + $6 + $7)) ] || [ -n "${8-}" ] ||
+        line="all $2 complete"
+    echo "$line"
+}
+
 # try NAME: runs the test on standard input, which is described above.
 try() {
     script='' out='' err='' status=0 lack='' need=''
@@ -296,8 +329,7 @@ try() {
         '= '*)
             # shellcheck disable=SC2086 # six numbers
             set -- "$1" $text
-            err="${err}gather: $2 complete, $3 failed, $4 killed, "
-            err="$err$5 timeout, $6 incomplete, $7 unstarted$nl"
+            err="${err}gather: $(closing "$@")$nl"
             ;;
         *) out=$out$line$nl ;;
         esac
@@ -319,7 +351,12 @@ try() {
             $lead $shell ../shell "$script" >"$dir/output" </dev/null
             echo $? >"$dir/status"
         } 2>&1 | sh -c 'echo $$ >"$1"; exec cat' - "$dir/reader" \
-            >"$dir/errors"
+            >"$dir/raw"
+        sed -f "$dir/plain" "$dir/raw" >"$dir/errors"
+        if grep -q '^gather: ' "$dir/output"; then
+            mv "$dir/output" "$dir/raw"
+            sed -f "$dir/plain" "$dir/raw" >"$dir/output"
+        fi
     } 2>/dev/null # the shell may say that the dog has killed it
     verdict "$1"
     rm -rf "$dir/work" "$dir/leader" "$dir/family"
@@ -492,7 +529,7 @@ for signal in HUP:1 INT:2 QUIT:3 TERM:15; do
 \$     '\$G \$(cat helper* command*)' '\$(cat command* helper*) \$G'; do
 \$     gather sh -c 'G=\$\$ who=\$1; export G who
 \$         exec gather sh script ::: 0 1' - ::: "\$who" 2>&1 |
-\$         sed -n 's/.*: signal /signal /p'
+\$         sed -n 's/.*: \(signal [0-9]*\).*/\1/p'
 \$     echo *; rm clean* command* helper*
 \$ done
 signal ${signal#*:}
@@ -556,7 +593,7 @@ $ mkfifo list
 $ { echo a; exec sleep 60 2>/dev/null; } >list &
 $ watched gather -a list sh -c 'kill -TERM $G; exec sleep 60'; status=$?
 $ kill $!; exit $status
-= 0 0 0 0 1 0
+= 0 0 0 0 1 0 +
 ? 143
 .
 
@@ -579,7 +616,7 @@ $     kill -TERM $G; exec sleep 60' - ::: $list 2>err
 $ echo $?; kill $r; digits <err | sed 's/\(write log\): .*/\1: reason/'
 143
 gather: fatal: unable to write log: reason
-gather: N complete, N failed, N killed, N timeout, N incomplete, N unstarted
+gather: N of N complete, N incomplete
 .
 
 try 'death by TERM: while the ledger takes half a line' <<'.'
@@ -831,7 +868,7 @@ try '-v: tells what happens' <<'.'
 $ gather -v -j 1 echo ::: a b 2>&1 >/dev/null | sed 's/port [0-9]*/port N/'
 gather: listening on 127.0.0.1 port N
 gather: connected; threads: 1, children: 1
-gather: 2 complete, 0 failed, 0 killed, 0 timeout, 0 incomplete, 0 unstarted
+gather: all 2 complete
 .
 
 try '-v: children are as many as items, if these are fewer than jobs' <<'.'
@@ -936,7 +973,7 @@ $ gather -v -n 2 -j 1 -s 10 2>err >table && total table; digits <err
 2 of 2 cursors complete and right, 20 of 20 bytes
 gather: listening on N.N.N.N port N
 gather: connected; threads: N, children: N
-gather: N complete, N failed, N killed, N timeout, N incomplete, N unstarted
+gather: all N complete
 .
 
 # --- Where items come from
@@ -1036,6 +1073,7 @@ try 'items: a NUL byte in a line is refused' <<'.'
 $ printf 'a\nb\000c\nd\n' | gather -j 1 echo
 a
 ! fatal: unable to take item 1: it contains a NUL byte
+= 1 0 0 0 0 0 +
 ? 1
 .
 
@@ -1056,12 +1094,13 @@ $ dd if=/dev/zero bs=1024 count=1024 2>/dev/null | tr '\0' x >list
 $ gather -a list no-such-command {} 2>&1 | sed -e 's/(x\{40\}\.\.\.)/(x...)/' \
 $     -e 's/command: .*/command: .../'
 gather: item 0 (x...): unable to execute no-such-command: ...
-gather: 0 complete, 1 failed, 0 killed, 0 timeout, 0 incomplete, 0 unstarted
+gather: 0 of 1 complete, 1 failed
 .
 
 try 'items: a list that cannot be read' <<'.'
 $ gather -a . echo
 ! fatal: unable to take item 0: Is a directory
+= 0 0 0 0 0 0 +
 ? 1
 .
 
@@ -1509,7 +1548,7 @@ $         till test -e n; kill -KILL $(cat x); till test -e m' \
 $     'till test -e t; echo F; : >f' \
 $     'till test -e f; (sleep $second; : >n) >&2 &
 $         dd if=/dev/zero bs=64k count=288; : >m' 2>err | wc -c | tr -d ' '
-$ sed -n '/ killed, /p' err >&2
+$ grep ' complete, ' err >&2
 50331650
 = 3 0 0 0 1 0
 .
@@ -1562,6 +1601,7 @@ try 'descriptors: 0 closed on entry is no empty list' <<'.'
 $ gather echo 2>err <&-; echo $?; sed 's/0: .*/0: reason/' err
 1
 gather: fatal: unable to take item 0: reason
+gather: 0 complete; the list was not read to its end
 .
 
 try 'descriptors: 2 closed on entry keeps messages out of the output' <<'.'
@@ -1644,6 +1684,55 @@ $ gather -k -j 1 false ::: 0 2 '' 'a  b'
 ? 123
 .
 
+try 'messages: a failure has its time and its command' <<'.'
+$ gather -k -j 1 sh -c 'kill -$1 $$; exit $1' - ::: 9 3 2>err
+$ sed -e 's/[0-9]*\.[0-9][0-9][0-9]/N/' -e 's/^gather: //' err
+item 0 (9): signal 9 [after N s: sh -c kill -$1 $$; exit $1 - 9]
+item 1 (3): signal 3 [after N s: sh -c kill -$1 $$; exit $1 - 3]
+0 of 2 complete, 2 killed by a signal; a ledger (-l) would tell which
+.
+
+try 'messages: of a command that is too long 70 bytes are shown' <<'.'
+$ t=01234567890123456789012345678901234567890123456789012345678901
+$ gather -k -j 1 ./no{} ::: ${t}34567 ${t}345678 2>err
+$ sed -n 's/.* s: \(.*\)]/\1/p' err
+./no0123456789012345678901234567890123456789012345678901234567890134567
+./no012345678901234567890123456789012345678901234567890123456789013456...
+.
+
+try 'messages: the last line says what there is, and where to look' <<'.'
+$ gather -l log -k -t $second sh -c "$(printf %s 'case $GATHER_WHICH in
+$     0) exit 1 ;; 1) kill -9 $$ ;; 2) sleep 60 ;; 3) kill -9 $PPID ;; esac')" \
+$     - ::: 0 1 2 3 4 2>err
+$ sed -n '$s/^gather: //p' err | tr , '\n'
+1 of 5 complete
+ 1 failed
+ 1 killed by a signal
+ 1 timed out
+ 1 incomplete; see log
+.
+
+try 'messages: no more than 100 lines about failures, and the ledger has all' <<'.'
+$ lines 300 x | gather -k -l log sh -c 'exit 7' 2>err; echo $?
+$ grep -c 'exit 7' err; tail -n 2 err; grep -c 'failed$' log
+123
+100
+gather: warning: more items that failed are not shown
+gather: 0 of 300 complete, 300 failed
+300
+.
+
+try 'messages: no more than 100 lines about retries, and then about failures' <<'.'
+$ lines 60 x | gather -k -r 2 sh -c 'exit 7' 2>err; echo $?
+$ grep -c 'trying again' err; grep -vc 'trying again' err
+$ grep warning err; tail -n 1 err
+123
+100
+62
+gather: warning: more items that are tried again are not shown
+gather: 0 of 60 complete, 60 failed
+.
+
 try 'messages: of a long text 40 bytes are shown' <<'.'
 $ t=0123456789012345678901234567890123456789
 $ gather -k -j 1 false ::: $t ${t}01
@@ -1663,7 +1752,7 @@ $ printf '\303.\340\203\277\360\202\202\254.\355\240\200.'
 $ printf '\364\220\200\200.\302\233\000'; } >list
 $ printf 's/\303\244\342\202\254\360\237\230\200/good/\n' >script
 $ gather -k -j 1 -0 -a list false 2>err
-$ sed -f script err | sed -n 's/^gather: item //p'
+$ plain <err | sed -f script | sed -n 's/^gather: item //p'
 0 (good): exit 1
 1 (?[31m???): exit 1
 2 (a?b): exit 1
@@ -1676,7 +1765,8 @@ $ for u in $t ${t}8 ${t}89; do printf $u'\360\237\230\200\n'; done >list
 $ printf $t'\360\237\230\200\360\237\230\200\n' >>list
 $ printf 's/\360\237\230\200/c/g\n' >script
 $ gather -k -j 1 -a list false 2>err
-$ sed -f script err | sed -n 's/^gather: item . (.*67\(.*\)/\1/p'
+$ plain <err | sed -f script |
+$     sed -n 's/^gather: item . (.*67\(.*\)/\1/p'
 c): exit 1
 8c): exit 1
 89...): exit 1
@@ -1745,7 +1835,7 @@ $ gather -r 3 sh -c 'flaky $(($1 % 4)) $1' - ::: 0 1 2 3 4 5 6 7 2>err
 5: try 2
 6: try 3
 7: try 4
-$ sort err | uniq -c | tr -s ' '
+$ plain <err | sort | uniq -c | tr -s ' '
  1 gather: item 1: exit 1, trying again
  2 gather: item 2: exit 1, trying again
  3 gather: item 3: exit 1, trying again
@@ -1782,7 +1872,7 @@ try 'retries: a failed run is not seen, though others fill the memory' <<'.'
 $ gather -m 1M -r 1 -j 2 sh -c 2>err >got ::: \
 $     'till test -e b; dd if=/dev/zero bs=1000 count=300; flaky 1 a' \
 $     'dd if=/dev/zero bs=1000 count=900' ': >b'
-$ echo $?; tr -d '\0' <got; wc -c <got; sed -n 's/^gather: //p' err
+$ echo $?; tr -d '\0' <got; wc -c <got; plain <err | sed -n 's/^gather: //p'
 0
 a: try 2
 1200009
@@ -1864,7 +1954,7 @@ try 'items: one that is wrong among those not reached' <<'.'
 $ printf 'a\nb\nc\0d\n' >list; gather -j 1 false <list
 ! item 0 (a): exit 1
 ! fatal: unable to take item 2: it contains a NUL byte
-= 0 1 0 0 0 1
+= 0 1 0 0 0 1 +
 ? 1
 .
 
@@ -2074,6 +2164,85 @@ try 'ledger: its columns' <<'.'
 $ gather -l log echo ::: a; sed 1q log | tr '\t' ' '
 a
 Seq Host Starttime JobRuntime Send Receive Exitval Signal Command State
+.
+
+try 'ledger: never the list, nor the output, nor the file of the messages' <<'.'
+$ printf 'a\nb\n' >list; ln list hard; ln -s list soft
+$ for l in list hard soft; do gather -a list -l $l echo; done; cat list
+$ gather -l /dev/stdin echo <list
+$ gather -l out echo ::: a >out
+$ gather -l err echo ::: a 2>err; cat err
+a
+b
+gather: fatal: unable to create err: it is standard error
+! fatal: unable to create list: it is the list
+! fatal: unable to create hard: it is the list
+! fatal: unable to create soft: it is the list
+! fatal: unable to create /dev/stdin: it is the list
+! fatal: unable to create out: it is the output
+.
+
+try 'ledger: it is no file of an item, nor what that is called before' <<'.'
+$ for l in o1 o1.part; do
+$     gather -j 1 -l $l -o o{} echo ::: a b; echo $?
+$     cut -f 1,10 $l | tr '\t' ' '; rm o*
+$ done
+1
+Seq State
+0 complete
+1 incomplete
+1
+Seq State
+0 complete
+1 incomplete
+! fatal: unable to create o1.part: it is the ledger
+= 1 0 0 0 1 0
+! fatal: unable to create o1.part: it is the ledger
+= 1 0 0 0 1 0
+.
+
+try 'ledger: into standard output only if that is not used' <<'.'
+$ gather -l /dev/stdout -j 1 -o o{} echo ::: a b >log
+$ cut -f 1,10 log | tr '\t' ' '
+$ gather -l /dev/stdout echo ::: a | cat
+Seq State
+0 complete
+1 complete
+! fatal: unable to create /dev/stdout: it is the output
+.
+
+try 'ledger: /dev/stderr, a FIFO or a link of ours are what they say' <<'.'
+$ gather -l /dev/stderr true ::: a 2>&1 >/dev/null | cut -f 1,10 | tr '\t' ' '
+$ mkfifo fifo; cat fifo >copy & gather -l fifo true ::: a; wait
+$ cut -f 1,10 copy | tr '\t' ' '
+$ : >target; ln -s target link; gather -l link true ::: a
+$ cut -f 1,10 target | tr '\t' ' '; test -h link && echo link
+Seq State
+0 complete
+Seq State
+0 complete
+Seq State
+0 complete
+link
+.
+
+try 'ledger: a new file, by the umask, in place of the old one' <<'.'
+$ echo old >log; ln log other; chmod 444 log
+$ umask 027; gather -l log true ::: a
+$ cat other; ls -l log | cut -c 1-10; ls -l other | cut -c 1-10
+old
+-rw-r-----
+-r--r--r--
+.
+
+try 'ledger: a start that fails leaves an old one' <<'.'
+$ echo old >log
+$ gather -l log -p no-such-service true ::: a 2>/dev/null; cat log
+$ gather -l log -a none true 2>/dev/null; cat log
+$ gather -l log -b 192.0.2.1 -p 0 true ::: a 2>/dev/null; cat log
+old
+old
+old
 .
 
 try 'ledger: a line for every item, in order' <<'.'
@@ -2363,7 +2532,7 @@ $     esac' -; echo $?; wait $!; echo $?; row 2; row 3; row 4; sed 1d err
 2|127.0.0.1|0|0|0|0|c|complete
 gather: item 0 (a): exit 3
 gather: item 1 (b): signal 9
-gather: 1 complete, 1 failed, 1 killed, 0 timeout, 0 incomplete, 0 unstarted
+gather: 1 of 3 complete, 1 failed, 1 killed by a signal
 .
 
 try '-c -t: the client ends what takes too long' <<'.'
@@ -2373,7 +2542,7 @@ $ sed 1d err
 0
 124
 gather: item 0 (60): timed out
-gather: 1 complete, 0 failed, 0 killed, 1 timeout, 0 incomplete, 0 unstarted
+gather: 1 of 2 complete, 1 timed out
 .
 
 try '-t: the server gives up on a client from elsewhere' <<'.'
@@ -2384,7 +2553,7 @@ $ echo $?; wait $!; echo $?; sed 1d err
 0
 124
 gather: item 0 (60): timed out
-gather: 1 complete, 0 failed, 0 killed, 1 timeout, 0 incomplete, 0 unstarted
+gather: 1 of 2 complete, 1 timed out
 ! fatal: the connection is lost
 .
 
@@ -2395,7 +2564,7 @@ $ sed 1d err
 1
 124
 gather: item 0 (a): timed out
-gather: 0 complete, 0 failed, 0 killed, 1 timeout, 0 incomplete, 0 unstarted
+gather: 0 of 1 complete, 1 timed out
 ! fatal: the connection is lost
 .
 
@@ -2406,7 +2575,7 @@ $ wait $!; echo $?; row 2; sed 1d err
 123
 0|127.0.0.1|0|0|-1|0||incomplete
 gather: item 0: incomplete: its client went away after 0 bytes
-gather: 0 complete, 0 failed, 0 killed, 0 timeout, 1 incomplete, 0 unstarted
+gather: 0 of 1 complete, 1 incomplete
 .
 
 try '-c, -k: a run is over when its last client is lost in its last item' <<'.'
@@ -2429,7 +2598,7 @@ $ sleep $second; exec 4>&-
 $ wait $c; echo $?; wait $w; echo $?; wait; sed -n '$p' err
 0
 1
-gather: 0 complete, 0 failed, 0 killed, 0 timeout, 1 incomplete, 0 unstarted
+gather: 0 of 1 complete, 1 incomplete
 ! fatal: item 1 is not to be had
 .
 
@@ -2438,7 +2607,7 @@ $ gather -k -q -b 127.0.0.1 -p 0 -j 1 -n 1 sh -c 'kill -KILL $PPID
 $     exec sleep 60' 2>err; echo $?; sed '/early/d' err
 123
 gather: item 0: incomplete: its client went away after 0 bytes
-gather: 0 complete, 0 failed, 0 killed, 0 timeout, 1 incomplete, 0 unstarted
+gather: 0 of 1 complete, 1 incomplete
 .
 
 try '-c, -r: the next client takes what another has lost' <<'.'
@@ -2458,7 +2627,7 @@ $ till test -e b; gather -c 127.0.0.1:$p false; wait $c; echo $?
 $ wait; sed '1d; s/item [01]/item N/' err
 1
 gather: item N (b): exit 1
-gather: 0 complete, 1 failed, 0 killed, 0 timeout, 1 incomplete, 0 unstarted
+gather: 0 of 2 complete, 1 failed, 1 incomplete
 ! fatal: the connection is lost
 ! fatal: the connection is lost
 .
@@ -2633,7 +2802,7 @@ b
 c
 123
 $ sort err | digits
-gather: N complete, N failed, N killed, N timeout, N incomplete, N unstarted
+gather: N of N complete, N incomplete
 gather: item N (a): incomplete: its client went away after N bytes
 gather: warning: child N ended early: signal N
 .
@@ -2682,7 +2851,7 @@ $ printf '4\n5\n' >&4; exec 4>&-; wait $!; echo $?; cat out; count <err
 try 'accident: all children are killed' <<'.'
 $ gather -k -j 1 sh -c 'kill -KILL $PPID; exec sleep 60' - ::: a b 2>&1 |
 $     digits | sort
-gather: N complete, N failed, N killed, N timeout, N incomplete, N unstarted
+gather: N of N complete, N incomplete, N not started
 gather: fatal: unable to go on: no child is left
 gather: item N (a): incomplete: its client went away after N bytes
 gather: warning: child N ended early: signal N
@@ -2734,7 +2903,7 @@ $ digits <err | sed 's/\(port N\): .*/\1: reason/'
 1
 gather: fatal: unable to connect to N.N.N.N port N: reason
 gather: fatal: unable to go on: a child was unable to do its work
-gather: N complete, N failed, N killed, N timeout, N incomplete, N unstarted
+gather: N of N complete, N not started
 .
 
 try 'accident: a child that gives up ends the run, and what runs' <<'.'

@@ -8,7 +8,11 @@
 #include "files.h"
 #include "report.h"
 #include "text.h"
+#include "say.h"
 #include <stdlib.h>
+
+/* Lines about items that failed, and about those that are tried again. */
+#define REPORTS_MAX 100
 
 /* Is the time limited that a client may take for its item? */
 static bool is_limited(const struct conn *conn) {
@@ -129,9 +133,19 @@ static void begin_try(struct conn *conn, struct item *item) {
     conn->seconds_left = run.config->seconds;
 }
 
+/* Reports a failure, unless there were too many: the ledger has them all. */
 static void report_unlocked(const struct item *item, bool again) {
+    static int said[2]; /* tries that are not the last one; and last ones */
+    int *count = &said[again ? 0 : 1];
+    if (*count > REPORTS_MAX)
+        return;
+    (*count)++;
     unlock();
-    report_failure(item, again);
+    if (*count <= REPORTS_MAX)
+        report_failure(item, again);
+    else
+        say("warning: more %s are not shown",
+            again ? "items that are tried again" : "items that failed");
     lock();
 }
 

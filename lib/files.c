@@ -1,12 +1,13 @@
 /*
  * files.c - a file for each item (TO_FILES).  It is called NAME.part until the
  * item is complete, then NAME; an item that is not complete leaves none.  It
- * stands on monitor.c.
+ * stands on monitor.c, inuse.c and text.c.
  *
  * An item's file belongs to the thread of its connection.  So no lock is held
  * during calls that may wait for the file system.
  */
 #include "files.h"
+#include "inuse.h"
 #include "monitor.h"
 #include "text.h"
 #include <fcntl.h>
@@ -35,8 +36,14 @@ bool file_open(struct item *item) {
         return false;
     }
     unlock();
-    unlink(item->part); /* if that fails, so does what follows */
-    int fd = open(item->part, O_WRONLY | O_CREAT | O_EXCL, 0666);
+    const char *use = inuse_as(item->name);
+    if (use == NULL)
+        use = inuse_as(item->part);
+    int fd = -1;
+    if (use == NULL) {
+        unlink(item->part); /* if that fails, so does what follows */
+        fd = open(item->part, O_WRONLY | O_CREAT | O_EXCL, 0666);
+    }
     int error = errno;
     if (fd >= 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
         error = errno; /* harmless: the parent executes nothing */
@@ -50,7 +57,8 @@ bool file_open(struct item *item) {
     }
     item->fd = fd;
     if (fd < 0)
-        fail_run("create %s: %s", item->part, strerror(error));
+        fail_run(
+            "create %s: %s", item->part, use != NULL ? use : strerror(error));
     return fd >= 0 && run_goes_on();
 }
 

@@ -1,7 +1,7 @@
 /*
- * report.c - what people read: how items failed, the ledger, the progress, the
- * closing line; and the exit status that goes with them.  It stands on say.c
- * and text.c.
+ * report.c - what people read: how items failed, the progress, the closing
+ * line; and the exit status that goes with them.  It stands on say.c and
+ * text.c.
  *
  * Messages and exit statuses are an interface: the manual has them, and each
  * has a test.  report_failure() may be called by any thread, without a lock;
@@ -10,35 +10,42 @@
 #include "report.h"
 #include "say.h"
 #include "text.h"
-#include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define LABEL_SIZE 64     /* bytes for an item's number and its text, */
 #define LABEL_TEXT_MAX 40 /* of which so many are shown */
+#define DETAILS_SIZE 120  /* bytes for the circumstances of a failure */
+#define COMMAND_MAX 70    /* bytes of a command that are shown */
 
-/* The ledger's word for an outcome, and the exit status that it makes. */
+/* The words of the closing line for an outcome, and the exit status that it
+ * makes. */
 static const struct {
-    const char *word;
+    const char *words;
     int status;
 } outcomes[OUTCOMES] = {
     [COMPLETE] = {"complete", 0},
     [FAILED] = {"failed", 123},
     [NOT_EXECUTED] = {"failed", 126},
     [NOT_FOUND] = {"failed", 127},
-    [KILLED] = {"killed", 125},
-    [TIMED_OUT] = {"timeout", 124},
+    [KILLED] = {"killed by a signal", 125},
+    [TIMED_OUT] = {"timed out", 124},
     [INCOMPLETE] = {"incomplete", 123},
-    [UNSTARTED] = {"unstarted", 0},
+    [UNSTARTED] = {"not started", 0},
 };
 
 static struct {
-    int status; /* the exit status so far */
-    int ledger; /* the ledger's descriptor, or -1 */
-    const char *ledger_path;
-    char *const *command; /* as given, for the ledger */
-} report = {.ledger = -1};
+    int status;           /* the exit status so far */
+    char *const *command; /* as given; NULL: there is none */
+    const char *ledger;   /* the path of the ledger, or NULL */
+} report;
+
+/* Before a run: the command as given, NULL if there is none; the path of the
+ * ledger, NULL if there is none. */
+void report_begin(char *const *command, const char *ledger) {
+    report.command = command;
+    report.ledger = ledger;
+}
 
 /* --- How an item failed */
 
@@ -64,23 +71,47 @@ static void make_label(char *label, const struct item *item) {
     snprintf(label + n, LABEL_SIZE - (size_t)n, " (%s)", text);
 }
 
+/* Puts into details how long an item ran and where: its command, or the
+ * address of a client elsewhere, whose command is not known here. */
+static void describe_try(char *details, const struct item *item) {
+    const char *text = item->text != NULL ? item->text : "";
+    bool is_local = item->pid != 0;
+    char *line = NULL;
+    char command[COMMAND_MAX + 4] = "";
+    char address[INET_ADDRSTRLEN] = "";
+    if (is_local && report.command != NULL)
+        line = command_text(report.command, text);
+    if (line != NULL)
+        make_printable(command, sizeof(command), line, strlen(line));
+    free(line);
+    if (!is_local)
+        inet_ntop(AF_INET, &item->peer, address, sizeof(address));
+    snprintf(details, DETAILS_SIZE, "after %.3f s%s%s%s%s", item->took,
+        is_local ? "" : " at ", address, command[0] != '\0' ? ": " : "",
+        command);
+}
+
 /* Says how an item failed, and whether it will run again. */
 void report_failure(const struct item *item, bool again) {
-    char label[LABEL_SIZE];
+    char label[LABEL_SIZE], details[DETAILS_SIZE];
     const char *then = again ? ", trying again" : "";
     make_label(label, item);
+    describe_try(details, item);
     if (item->outcome == INCOMPLETE)
-        say("%s: incomplete: its client went away after %ju bytes%s", label,
-            (uintmax_t)item->bytes, then);
+        say("%s: incomplete: its client went away after %ju bytes%s [%s]",
+            label, (uintmax_t)item->bytes, then, details);
     else if (item->outcome == TIMED_OUT)
-        say("%s: timed out%s", label, then);
+        say("%s: timed out%s [%s]", label, then, details);
     else if (item->outcome == KILLED)
-        say("%s: signal %lu%s", label, (unsigned long)item->value, then);
+        say("%s: signal %lu%s [%s]", label, (unsigned long)item->value, then,
+            details);
     else if (item->outcome == FAILED)
-        say("%s: exit %lu%s", label, (unsigned long)item->value, then);
+        say("%s: exit %lu%s [%s]", label, (unsigned long)item->value, then,
+            details);
     else
-        say("%s: unable to execute %s%s", label,
-            item->reason != NULL ? item->reason : "its command", then);
+        say("%s: unable to execute %s%s [%s]", label,
+            item->reason != NULL ? item->reason : "its command", then,
+            details);
 }
 
 /* --- The exit status */
@@ -103,144 +134,47 @@ int report_exit_status(void) {
     return report.status;
 }
 
+/* The exit status that an outcome makes. */
+int report_outcome_status(enum outcome outcome) {
+    return outcomes[outcome].status;
+}
+
 /* Something cannot be written.  The run goes on, but has failed. */
 void report_unwritable(const char *name) {
     say("fatal: unable to write %s: %s", name, strerror(errno));
     report_status(1);
 }
 
-/* --- The ledger */
-
-/* A text that grows. */
-struct text {
-    char *bytes;
-    size_t length, room;
-    bool failed; /* there was no memory for all of it */
-};
-
-static void text_add(struct text *text, const char *bytes, size_t n) {
-    if (n == 0)
-        return;
-    if (text->room - text->length < n) {
-        size_t room = 2 * text->room + n;
-        char *more = realloc(text->bytes, room);
-        text->failed = text->failed || more == NULL;
-        if (more == NULL)
-            return;
-        text->bytes = more;
-        text->room = room;
-    }
-    memcpy(text->bytes + text->length, bytes, n);
-    text->length += n;
-}
-
-static void text_format(struct text *text, const char *format, ...) {
-    char line[512];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(line, sizeof(line), format, arguments);
-    va_end(arguments);
-    text_add(text, line, strlen(line));
-}
-
-/* Adds a word of the command, with blanks for what is not printable, since
- * that might end a line or a column. */
-static void text_add_word(struct text *text, const char *word) {
-    size_t n = strlen(word);
-    while (n > 0) {
-        size_t width = character_width(word, n);
-        size_t bytes = width > 0 ? width : 1;
-        text_add(text, width > 0 ? word : " ", bytes);
-        word += bytes;
-        n -= bytes;
-    }
-}
-
-/* Adds the command of an item. */
-static void text_add_command(struct text *text, const struct item *item) {
-    const char *item_text = item->text != NULL ? item->text : "";
-    for (int i = 0; report.command != NULL && report.command[i]; i++) {
-        char *word = substitute(report.command[i], item_text);
-        text->failed = text->failed || word == NULL;
-        if (i > 0)
-            text_add(text, " ", 1);
-        if (word != NULL)
-            text_add_word(text, word);
-        free(word);
-    }
-}
-
-/* Writes a line of the ledger, in one write; gives the ledger up if that
- * fails. */
-static void ledger_write(struct text *text) {
-    if (text->failed)
-        errno = ENOMEM;
-    if (text->failed ||
-        !write_unless_hurried(report.ledger, text->bytes, text->length)) {
-        report_unwritable(report.ledger_path);
-        close(report.ledger); /* it is lost in any case */
-        report.ledger = -1;
-    }
-    free(text->bytes);
-}
-
-/* Writes the line of an item. */
-static void ledger_item(const struct item *item) {
-    static double epoch; /* what now() has to be added to, in seconds */
-    struct text text = {.bytes = NULL};
-    struct timespec t;
-    bool ran = item->tries > 0;
-    char host[INET_ADDRSTRLEN] = ":";
-    int value = -1;
-    if (item->outcome == COMPLETE || item->outcome == FAILED)
-        value = (int)item->value;
-    if (item->outcome == NOT_EXECUTED || item->outcome == NOT_FOUND)
-        value = outcomes[item->outcome].status;
-    if (epoch <= 0 && clock_gettime(CLOCK_REALTIME, &t) == 0)
-        epoch = (double)t.tv_sec + (double)t.tv_nsec / 1e9 - now();
-    if (ran && item->pid == 0)
-        inet_ntop(AF_INET, &item->peer, host, sizeof(host));
-    text_format(&text, "%lu\t%s\t%.3f\t%.3f\t0\t%ju\t%d\t%lu\t",
-        (unsigned long)item->which, host, ran ? item->began + epoch : 0,
-        item->took, (uintmax_t)item->bytes, value,
-        item->outcome == KILLED ? (unsigned long)item->value : 0ul);
-    text_add_command(&text, item);
-    text_format(&text, "\t%s\n", outcomes[item->outcome].word);
-    ledger_write(&text);
-}
-
-/* Creates the ledger, with its header.  Commands are shown as the words of
- * `command` with the item in place of {}.  Returns false, with errno set, if
- * it cannot be created. */
-bool ledger_open(const char *path, char *const *command) {
-    struct text text = {.bytes = NULL};
-    report.ledger = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    if (report.ledger < 0)
-        return false;
-    fcntl(report.ledger, F_SETFD, FD_CLOEXEC); /* fails for no descriptor */
-    report.ledger_path = path;
-    report.command = command;
-    text_format(&text,
-        "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\t"
-        "Exitval\tSignal\tCommand\tState\n");
-    ledger_write(&text);
-    return true;
-}
-
-/* Closes the ledger.  Returns false, with errno set, if that fails. */
-bool ledger_close(void) {
-    int fd = report.ledger;
-    report.ledger = -1;
-    return fd < 0 || close(fd) == 0;
-}
-
-/* An item has come to its end: writes its line. */
-void report_item(struct item *item) {
-    if (report.ledger >= 0)
-        ledger_item(item);
-}
-
 /* --- The end */
+
+/* Says what is missing of the items, and where to look. */
+static void report_missing(const struct result *result) {
+    uint64_t count[OUTCOMES];
+    char line[400];
+    memcpy(count, result->count, sizeof(count));
+    count[FAILED] += count[NOT_EXECUTED] + count[NOT_FOUND];
+    count[NOT_EXECUTED] = 0;
+    count[NOT_FOUND] = 0;
+    size_t n = (size_t)snprintf(
+        line, sizeof(line), "%ju", (uintmax_t)count[COMPLETE]);
+    if (result->listed)
+        n += (size_t)snprintf(
+            line + n, sizeof(line) - n, " of %ju", (uintmax_t)result->given);
+    n += (size_t)snprintf(line + n, sizeof(line) - n, " complete");
+    for (int i = COMPLETE + 1; i < OUTCOMES; i++)
+        if (count[i] > 0)
+            n += (size_t)snprintf(line + n, sizeof(line) - n, ", %ju %s",
+                (uintmax_t)count[i], outcomes[i].words);
+    if (!result->listed)
+        snprintf(
+            line + n, sizeof(line) - n, "; the list was not read to its end");
+    if (report.ledger != NULL)
+        say("%s; see %s", line, report.ledger);
+    else if (report.command != NULL)
+        say("%s; a ledger (-l) would tell which", line);
+    else
+        say("%s", line);
+}
 
 /* The last line, if not all items are complete, or it is wanted; and what they
  * mean for the exit status. */
@@ -249,14 +183,10 @@ void report_closing(const struct result *result, bool always) {
     for (int i = 0; i < OUTCOMES; i++)
         if (count[i] > 0)
             report_status(outcomes[i].status);
-    if (count[COMPLETE] == result->given && !always)
-        return;
-    say("%ju complete, %ju failed, %ju killed, %ju timeout, %ju incomplete, "
-        "%ju unstarted",
-        (uintmax_t)count[COMPLETE],
-        (uintmax_t)(count[FAILED] + count[NOT_EXECUTED] + count[NOT_FOUND]),
-        (uintmax_t)count[KILLED], (uintmax_t)count[TIMED_OUT],
-        (uintmax_t)count[INCOMPLETE], (uintmax_t)count[UNSTARTED]);
+    if (count[COMPLETE] < result->given || !result->listed)
+        report_missing(result);
+    else if (always)
+        say("all %ju complete", (uintmax_t)result->given);
 }
 
 /* --- The progress */

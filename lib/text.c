@@ -83,6 +83,17 @@ void make_printable(char *to, size_t n, const char *text, size_t length) {
     to[put] = '\0';
 }
 
+/* Puts blanks in the place of what is not printable. */
+static void blank_unprintable(char *text, size_t length) {
+    size_t i = 0;
+    while (i < length) {
+        size_t width = character_width(text + i, length - i);
+        if (width == 0)
+            text[i] = ' ';
+        i += width > 0 ? width : 1;
+    }
+}
+
 /* A printable copy of n bytes; the caller frees it.  NULL if there are none,
  * or no memory. */
 char *printable_copy(const char *text, size_t n) {
@@ -91,4 +102,39 @@ char *printable_copy(const char *text, size_t n) {
     if (copy != NULL)
         make_printable(copy, room, text, n);
     return copy;
+}
+
+/* Appends a word to a line of that length, both malloc()ed.  Returns the line,
+ * which may have moved; or NULL, freed, if there is no memory, as there was
+ * none before if one of the two is NULL. */
+static char *append(char *line, size_t *length, const char *word) {
+    size_t n = word != NULL ? strlen(word) : 0;
+    char *longer = NULL;
+    if (line != NULL && word != NULL)
+        longer = realloc(line, *length + n + 1);
+    if (longer == NULL) {
+        free(line);
+        return NULL;
+    }
+    memcpy(longer + *length, word, n + 1);
+    *length += n;
+    return longer;
+}
+
+/* The words of a command, a blank between them, with the item for every {}.
+ * What is not printable becomes a blank, since it might end a line or a
+ * column.  The caller frees it.  Returns NULL if there is no memory. */
+char *command_text(char *const *words, const char *item) {
+    size_t length = 0;
+    char *line = calloc(1, 1);
+    for (size_t i = 0; words[i] != NULL && line != NULL; i++) {
+        char *word = substitute(words[i], item);
+        if (i > 0)
+            line = append(line, &length, " ");
+        line = append(line, &length, word);
+        free(word);
+    }
+    if (line != NULL)
+        blank_unprintable(line, length);
+    return line;
 }

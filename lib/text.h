@@ -10,5 +10,6 @@ char *substitute(const char *template, const char *text);
 size_t character_width(const char *text, size_t n);
 void make_printable(char *to, size_t n, const char *text, size_t length);
 char *printable_copy(const char *text, size_t n);
+char *command_text(char *const *words, const char *item);
 
 #endif

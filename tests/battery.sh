@@ -478,7 +478,8 @@ try 'NUMWORDS: a list of 1,000,000 lines costs no memory' <<'.'
 @ GNU time: env time -f %M true
 @ figures for a sanitizer: plain
 $ seq 1000000 >list
-$ peak 0 8 gather -q -a list -l log test 500 -ne 2>err; sed 1q err
+$ peak 0 8 gather -q -a list -l log test 500 -ne 2>err
+$ sed -e 's/ \[.*//' -e 1q err
 $ awk -F '\t' 'NR > 1 && $10 == "unstarted" { n++ }
 $     NR > 1 && $1 != NR - 2 { bad++ }
 $     END { print NR, (n > 900000), bad + 0 }' log
@@ -620,10 +621,10 @@ $     echo {}' 2>err | grep -v .... | tail -n 3; sort -u err | wc -l
 
 both '-o, with an item that fails' <<'.'
 $ under -k -j 2 -o f{} sh -c 'seq 9999; exit $1' - ::: 0 3 0 2>err; echo $?
-$ cat err; wc -l f* | sed 's/^ *//'
+$ sed 's/ \[.*//' err; wc -l f* | sed 's/^ *//'
 123
 gather: item 1 (3): exit 3
-gather: 2 complete, 1 failed, 0 killed, 0 timeout, 0 incomplete, 0 unstarted
+gather: 2 of 3 complete, 1 failed; a ledger (-l) would tell which
 9999 f0
 9999 f2
 19998 total
@@ -655,7 +656,7 @@ $ for i in 1 2 3 4 5 6; do seq 20000; done | cmp - got
 
 both 'an abort by a failure' <<'.'
 $ under -j 5 -n 20 sh -c 'seq 30000; [ {} -ne 3 ] || { till test -s out; exit 3
-$     }; sleep 60' 2>err >out; sed 1q err
+$     }; sleep 60' 2>err >out; sed -e 's/ \[.*//' -e 1q err
 gather: item 3: exit 3
 .
 

@@ -345,7 +345,7 @@ exits 123 pg-export -k id "$slow" 2>err &
 till has 'COPY (SELECT' pg_cancel_backend
 wait $!
 grep -q 'canceling statement due to user request' err
-grep -q '^gather: item [0-9]* (COPY .*): exit 1$' err
+grep -q '^gather: item [0-9]* (COPY .*): exit 1 \[' err
 .
 
 try 'a statement timeout ends the export' <<'.'
@@ -355,7 +355,7 @@ grep -q 'canceling statement due to statement timeout' err
 
 try 'an item that takes too long (-t) ends the export' <<'.'
 exits 124 pg-export -k id "$slow" -t 1 2>err
-grep -q '^gather: item [0-9]* (COPY .*): timed out$' err
+grep -q '^gather: item [0-9]* (COPY .*): timed out \[' err
 .
 
 try 'who wants the table for himself waits, and no part waits for him' <<'.'

@@ -50,11 +50,12 @@ if ! cluster_find || ! cluster_make "$dir/pg"; then
 fi
 standard=$PATH
 
-# stable FILE: leaves out what differs from run to run of the demonstration:
-# processes, times and the rate.
+# stable FILE: leaves out what differs from run to run: the demonstration's
+# processes, times and rate, and how long an item took that failed.
 stable() {
     sed -e 's/^\( *[0-9]* \) *[0-9]* \( *[0-9]*  \)[0-9]*\.[0-9]*  /\1P\2T  /' \
-        -e 's/^\(.* complete and right, .* bytes, \).*/\1/' "$1" >"$1.stable"
+        -e 's/^\(.* complete and right, .* bytes, \).*/\1/' \
+        -e 's/ \[after [0-9]*\.[0-9]* s/ [after T/' "$1" >"$1.stable"
     mv "$1.stable" "$1"
 }
 

@@ -199,6 +199,10 @@ function take(text, end, i, goes_on) {
     }
 }
 
+function missing(state, words) {
+    return count[state] ? ", " count[state] " " words : ""
+}
+
 BEGIN {
     at = last = -1
     failure = "^item [0-9]+: (exit [0-9]+|signal [0-9]+|timed out|" \
@@ -208,6 +212,7 @@ BEGIN {
         "(, trying again)?$"
     while ((getline text < "err") > 0) {
         sub(/^gather: /, "", text)
+        sub(/ \[after [0-9]+\.[0-9][0-9][0-9] s.*\]$/, "", text)
         if (text ~ /^fatal: /) {
             fatal = 1
             if (text ~ /unable to (write|create) log/) no_log = 1
@@ -215,7 +220,7 @@ BEGIN {
         } else if (text ~ failure) {
             split(text, word, "[ :]+")
             why[word[2]] = text
-        } else if (text ~ /^[0-9]+ complete, .* unstarted$/)
+        } else if (text ~ /^[0-9]+( of [0-9]+)? complete[,;]/)
             closing = text
         else if (text !~ /^warning: ./)
             bad("message: " text)
@@ -287,11 +292,20 @@ BEGIN {
         if (fatal) want = 1
         for (i = 0; i < items && known > 0; i++)
             if (!(i in state) && !(torn && pulled)) bad("ledger: no item " i)
-        text = count["complete"] + 0 " complete, " count["failed"] + 0 \
-            " failed, " count["killed"] + 0 " killed, " \
-            count["timeout"] + 0 " timeout, " count["incomplete"] + 0 \
-            " incomplete, " count["unstarted"] + 0 " unstarted"
-        if (lost && text != closing || !lost && closing)
+        text = count["complete"] + 0
+        if (closing ~ /; the list was not read to its end/)
+            known = -1
+        else
+            text = text " of " known
+        text = text " complete" missing("failed", "failed") \
+            missing("killed", "killed by a signal") \
+            missing("timeout", "timed out") \
+            missing("incomplete", "incomplete") \
+            missing("unstarted", "not started")
+        if (known < 0)
+            text = text "; the list was not read to its end"
+        text = text "; see log"
+        if (lost && text != closing || !lost && known >= 0 && closing)
             bad("closing line: " closing ", not " text)
         if (status == 0 && known != items) bad("ledger: " known " lines")
     } else
@@ -697,7 +711,7 @@ signalled() {
     is status 125 $status
     cut -f 7,8,10 log | sed 1d | tr '\t' ' ' >got
     sed 's/.*/-1 & killed/' "$dir/signals" | diff - got
-    sed -n 's/.*item .*: signal //p' err | sort -n | diff "$dir/signals" -
+    sed -n 's/.*item .*: signal \([0-9]*\) .*/\1/p' err | sort -n | diff "$dir/signals" -
     is output '' "$(cat out)"
 }
 {
@@ -1026,7 +1040,7 @@ nonblocking() {
     seq -f %07.0f 0 39999 | cmp - out
     is 'lines of commands' 8000 "$(grep -c '^[0-9]*$' err)"
     is 'lines of gather' 4 "$(grep -c '^gather: ' err)"
-    grep -q '^gather: 4 complete, 0 failed' err || tail -n 3 err
+    grep -q '^gather: all 4 complete$' err || tail -n 3 err
 }
 for fds in 0 1 2 01 02 12 012; do
     t "real: not blocking: $fds" nonblocking $fds
@@ -1139,7 +1153,7 @@ reused() {
     clear
     reap "$dir/report" unshare -fp --mount-proc reused >status
     is status 124 "$(cat status)"
-    is message 'gather: item 0 (a): timed out' "$(sed 1q err)"
+    is message 'gather: item 0 (a): timed out' "$(sed 's/ \[.*//; 1q' err)"
     cat "$dir/report"
 }
 unshare -fp --mount-proc test -w /proc/sys/kernel/ns_last_pid 2>/dev/null ||

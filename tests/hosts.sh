@@ -278,7 +278,7 @@ till runs a 'sleep 1000'
 exits 1 from b sh -c 'exit 3' 2>err.b
 ended 123 $gather
 ended 1 $a
-grep -qx 'gather: item 1: exit 3' err
+grep -q '^gather: item 1: exit 3 \[after .* at ' err
 .
 
 try 'a client that is told to end takes its command with it' <<'.'
@@ -439,7 +439,7 @@ gather=$!
     till test -e go
     echo b
 } | exits 1 from a -t 1 -w 0 2>err.a &
-till grep -qx 'gather: item 0: timed out, trying again' err
+till grep -q '^gather: item 0: timed out, trying again \[' err
 : >go
 echo all of it | from b -w 0
 ended 0 $gather

@@ -185,7 +185,7 @@ retries() {
     is status 0 $?
     same "$dir/20" out
     is failures 20 "$(grep -c 'exit 3, trying again' err)"
-    only '^gather: item [0-9]*: exit 3, trying again$'
+    only '^gather: item [0-9]*: exit 3, trying again \[after .*\]$'
 }
 loop retries 'retries: 20 commands that fail at first'
 
@@ -206,7 +206,7 @@ failure() {
     is status 123 $?
     start "$dir/40" out
     account 40
-    is reason "gather: item $n: exit 3" "$(grep item err)"
+    is reason "gather: item $n: exit 3" "$(sed -n '/item/s/ \[.*//p' err)"
     only '^gather: '
 }
 loop failure 'abort: one of 40 commands fails'

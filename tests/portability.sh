@@ -480,8 +480,8 @@ mixed() {
 \$ }
 \$ deliver ./native ./gather
 \$ deliver ./gather ./native
-gather: 3 complete, 0 failed, 0 killed, 0 timeout, 0 incomplete, 0 unstarted
-gather: 3 complete, 0 failed, 0 killed, 0 timeout, 0 incomplete, 0 unstarted
+gather: all 3 complete
+gather: all 3 complete
 .
 }
 mixed s390x s390x-linux-gnu

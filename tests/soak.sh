@@ -529,6 +529,9 @@ collect() {
 # known: a line for each item.
 cat >"$dir/judge" <<'.'
 function bad(text) { print text }
+function missing(state, words) {
+    return kind[state] ? ", " kind[state] " " words : ""
+}
 BEGIN {
     while ((getline text < want) > 0) {
         split(text, f, " ")
@@ -542,7 +545,7 @@ BEGIN {
     item = "^gather: item [0-9]+( \\([0-9]+-[a-z]*(\\.\\.\\.)?\\))?: " \
         "(exit [0-9]+|signal [0-9]+|timed out|" \
         "incomplete: its client went away after [0-9]+ bytes)" \
-        "(, trying again)?$"
+        "(, trying again)? \\[after [0-9]+\\.[0-9]+ s.*\\]$"
     stranger = "^gather: warning: refused a stranger at 127\\.0\\.0\\.1: " \
         "(wrong token|wrong version: GAT[13?], not GAT2|no such child|" \
         "too many have proved nothing yet|" \
@@ -551,8 +554,10 @@ BEGIN {
     while ((getline text < "err") > 0) {
         if (text ~ /^gather: fatal: unable to go on: no child is left$/)
             fatal = harm > 0 ? 1 : bad("said: " text)
-        else if (text ~ /^gather: [0-9]+ complete, .* unstarted$/)
+        else if (text ~ /^gather: [0-9]+( of [0-9]+)? complete[,;]/)
             closing = substr(text, 9)
+        else if (text ~ /^gather: all [0-9]+ complete$/)
+            closing = ""
         else if (text ~ /^gather: fatal: unable to connect to / && signals)
             continue # the child of a parent that has died
         else if (text !~ item &&
@@ -628,10 +633,17 @@ BEGIN {
         }
         for (i = 0; i < known; i++)
             if (!(i in state)) bad("ledger: items, but not " i)
-        text = kind["complete"] + 0 " complete, " kind["failed"] + 0 \
-            " failed, " kind["killed"] + 0 " killed, " \
-            kind["timeout"] + 0 " timeout, " kind["incomplete"] + 0 \
-            " incomplete, " kind["unstarted"] + 0 " unstarted"
+        text = kind["complete"] + 0
+        if (closing !~ /; the list was not read to its end/)
+            text = text " of " known
+        text = text " complete" missing("failed", "failed") \
+            missing("killed", "killed by a signal") \
+            missing("timeout", "timed out") \
+            missing("incomplete", "incomplete") \
+            missing("unstarted", "not started")
+        if (closing ~ /; the list was not read to its end/)
+            text = text "; the list was not read to its end"
+        sub(/; (see|a ledger) .*$/, "", closing)
         if (lost && !closing || closing && text != closing)
             bad("closing line: " closing ", not " text)
     }

@@ -258,8 +258,8 @@ escape() {
     run "$dir/stranger escape" -k -l log -o 'out.{}'
     [ -z "$wrong" ] || echo "$wrong"
     [ $status -eq 126 ] || echo "status $status, not 126"
-    want="gather: item $peer: unable to execute ?[2J???5n"
-    grep -qFx "$want" err || show "not said: $want"
+    want="gather: item $peer: unable to execute ?[2J???5n [after "
+    grep -qF "$want" err || show "not said: $want"
     awk -F '\t' -v w="$peer" 'NR > 1 {
         state = $1 == w ? "failed" : "complete"
         if ($10 != state) print $1, $10

@@ -363,8 +363,8 @@ exec gather -n 1 sh -c 'held go; exit 3'
     till shown '^0/1 items' || return
     : >go
     ended 123 && expect lacks shown items &&
-        expect shown '^gather: item 0: exit 3$' &&
-        expect shown '^gather: 0 complete, 1 failed, .* 0 unstarted$'
+        expect shown '^gather: item 0: exit 3 \[after ' &&
+        expect shown '^gather: 0 of 1 complete, 1 failed;'
 }
 
 # silent OPTION: a run as long as ten states of the progress shows none, which
@@ -413,7 +413,7 @@ echo over again
 .
     till shown '^over again$' || return
     expect lacks seen '^0/1 items' && expect [ "$(escapes)" = 0 ] &&
-        expect seen '^gather: item 0: exit 3$'
+        expect seen '^gather: item 0: exit 3 \[after '
 }
 
 # The first line on the screen is what was typed.
@@ -421,12 +421,12 @@ message_whole() {
     run <<'.'
 gather -k -n 5 sh -c 'test {} = 4 && held go; test {} != 3 || exit 1'
 .
-    till shown '^gather: item 3: exit 1$' &&
+    till shown '^gather: item 3: exit 1 \[after ' &&
         till shown '^[0-9]/5 items, .*, waiting for item 4$' || return
-    expect lacks shown 'exit 1.' || return
+    expect lacks shown 'exit 1[^ ]' || return
     : >go
-    ended 123 && expect shown '^gather: item 3: exit 1$' &&
-        expect shown '^gather: 4 complete, 1 failed, .* 0 unstarted$' &&
+    ended 123 && expect shown '^gather: item 3: exit 1 \[after ' &&
+        expect shown '^gather: 4 of 5 complete, 1 failed;' &&
         expect lacks shown items
 }
 
@@ -437,11 +437,11 @@ gather -k -n 2 sh -c 'held go.{}; exit {}'
 .
     till shown '^0/2 items, .*, waiting for item 0$' || return
     : >go.1
-    till shown '^gather: item 1: exit 1$' || return
-    expect lacks shown 'exit 1.' || return
+    till shown '^gather: item 1: exit 1 \[after ' || return
+    expect lacks shown 'exit 1[^ ]' || return
     till shown '^0/2 items, .*, waiting for item 0$' || return
     : >go.0
-    ended 123 && expect shown '^gather: item 1: exit 1$'
+    ended 123 && expect shown '^gather: item 1: exit 1 \[after '
 }
 
 # --- Keys, and the shell's job control
@@ -542,7 +542,7 @@ gather -k -n 3 sh -c 'echo "says {}" >&2; held go; echo {}; exit {}' >out
     till shown 'says 0' && till shown 'says 1' && till shown 'says 2' &&
         till shown '^0/3 items, .*, waiting for item 0$' || return
     : >go
-    ended 123 && expect shown '^gather: item 2: exit 2$' &&
+    ended 123 && expect shown '^gather: item 2: exit 2 \[after ' &&
         [ "$(tr '\n' ' ' <out)" = '0 1 2 ' ]
 }
 
