@@ -43,6 +43,7 @@
 #include "lib/report.h"
 #include "lib/say.h"
 #include "lib/secret.h"
+#include "lib/system.h"
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -331,7 +332,7 @@ static int be_client(void) {
 int main(int argc, char **argv) {
     open_standard_descriptors();
     options_read(&options, argc, argv);
-    unsetenv("GATHER_TOKEN"); /* commands shall not find it */
+    system_protect_memory(); /* there are secrets in it */
     if (options.mode != MODE_CLIENT && list_open(&options) < 0)
         exit(1);
     make_config();

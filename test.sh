@@ -725,7 +725,7 @@ done
 for token in '' 0 00112233445566778899aabbccddeef \
     00112233445566778899aabbccddeeff0 0011223344556677x899aabbccddeeff; do
     GATHER_TOKEN=$token
-    for arguments in '-b 127.0.0.1' '-j 0' '-c 127.0.0.1:7'; do
+    for arguments in '-b 127.0.0.1 -p 0' '-j 0' '-c 127.0.0.1:7'; do
         misuse 'no GATHER_TOKEN of 32 hex digits for -b, -c or -j 0' \
             "$arguments" echo
     done
@@ -1773,6 +1773,17 @@ c): exit 1
 ...): exit 1
 .
 
+try 'messages: the names of files and options are made printable, too' <<'.'
+$ e=$(printf '\033[31m\302\233\n\t\177')
+$ gather -l "none/$e" true ::: a 2>err; gather -a "$e" true 2>>err
+$ gather -j "$e" true 2>>err; gather -p "$e" true ::: a 2>>err
+$ sed 's/: [Nn]o such.*//' err
+gather: fatal: unable to create none/?[31m?????
+gather: fatal: unable to open ?[31m?????
+gather: fatal: -j ?[31m?????: not a whole number from 0 to 1000000
+gather: fatal: unable to listen on 127.0.0.1 port ?[31m?????
+.
+
 try 'messages: the words of a client are made printable, too' <<'.'
 $ printf 'no\033[2J\302\233\n' >list; gather -a list {}
 ! item 0 (no?[2J??): unable to execute no?[2J??: No such file or directory
@@ -2404,6 +2415,32 @@ b
 GATHER_TOKEN=00112233445566778899aabbccddeeff # a secret, but for tests
 export GATHER_TOKEN
 
+try '-b: needs -p, since clients have to know the port' <<'.'
+$ GATHER_TOKEN=00112233445566778899aabbccddeeff; export GATHER_TOKEN
+$ gather -b 127.0.0.1 true ::: a 2>err; echo $?; sed 1q err
+1
+gather: fatal: unable to understand the command line: no -p for -b
+.
+
+try 'token: nobody finds it in the environment of gather' <<'.'
+@ /proc: test -r /proc/self/environ
+$ GATHER_TOKEN=00112233445566778899aabbccddeeff; export GATHER_TOKEN
+$ sh -c 'cat /proc/$$/environ' | tr '\0' '\n' | grep -c 00112233
+$ seen='cat /proc/$PPID/environ 2>/dev/null | tr "\0" "\n" | grep -c 00112233
+$     :'
+$ gather sh -c "$seen" ::: a
+$ gather -b 127.0.0.1 -p 0 -j 1 -v -n 2 sh -c "$seen; till test -e go" \
+$     >out 2>err & p=$(port)
+$ cat /proc/$!/environ | tr '\0' '\n' | grep -c 00112233
+$ gather -c 127.0.0.1:$p sh -c "$seen; : >go"; wait; cat out
+1
+0
+0
+0
+0
+.
+
+
 try '-b, -c: clients from elsewhere run the items, which come in order' <<'.'
 $ lines 9 item >list
 $ gather -b 127.0.0.1 -p 0 -j 0 -a list >out 2>err & p=$(port)
@@ -2442,7 +2479,7 @@ gather: waiting for clients on N.N.N.N port N
 .
 
 try '-j 0: an empty list waits for nobody' <<'.'
-$ gather -p 0 -j 0 -n 0; gather -p 0 -j 0 :::; gather -b 127.0.0.1 echo :::
+$ gather -p 0 -j 0 -n 0; gather -p 0 -j 0 :::; gather -b 127.0.0.1 -p 0 echo :::
 .
 
 try '-b: an address that is not here' <<'.'

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+extern char **environ;
+
 #define BYTES_MAX ((uint64_t)1 << 50)
 #define SECONDS_MAX 1000000
 
@@ -173,6 +175,17 @@ static double number_of_seconds(const struct options *options, int letter) {
     return seconds;
 }
 
+/* Takes the token out of the environment, so that neither commands nor
+ * /proc/PID/environ have it: the string is overwritten where it stands. */
+static void forget_token(void) {
+    static const char name[] = "GATHER_TOKEN=";
+    for (char **variable = environ; *variable != NULL; variable++)
+        if (strncmp(*variable, name, strlen(name)) == 0)
+            memset(*variable + strlen(name), 'x',
+                strlen(*variable + strlen(name)));
+    unsetenv("GATHER_TOKEN");
+}
+
 /* The token that servers and clients from elsewhere share. */
 static void take_token(struct options *options) {
     const char *hex = getenv("GATHER_TOKEN");
@@ -239,6 +252,8 @@ static void check_combinations(const struct options *options) {
         misused("no command for ", "-c");
     if (template != NULL && strstr(template, "{}") == NULL)
         misused("no {} for ", "-o");
+    if (is_given(options, 'b') && !is_given(options, 'p'))
+        misused("no -p for ", "-b"); /* clients have to know the port */
 }
 
 /* --- Reading */
@@ -332,4 +347,5 @@ void options_read(struct options *options, int argc, char **argv) {
         (options->argument['b'] != NULL || options->jobs == 0);
     if (options->serves_elsewhere || options->mode == MODE_CLIENT)
         take_token(options);
+    forget_token();
 }

@@ -1,10 +1,11 @@
 /*
  * say.c - messages: each one line on standard error, in one write, so that
  * those of several processes and threads do not mix.  The lowest floor: it
- * stands on protocol.h alone.
+ * stands on protocol.h and text.c alone.
  */
 #include "say.h"
 #include "../protocol.h"
+#include "text.h"
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
@@ -87,15 +88,18 @@ bool terminal_has_escapes(void) {
     return isatty(2) && term != NULL && strcmp(term, "dumb") != 0;
 }
 
-/* Says a line after "gather: "; wipes what a terminal may show of the progress
- * behind it.  Keeps errno. */
+/* Says a line after "gather: ", made printable, as names of files and the like
+ * may contain anything; wipes what a terminal may show of the progress behind
+ * it.  Keeps errno. */
 void say(const char *format, ...) {
+    char text[LINE_SIZE];
     char line[LINE_SIZE] = "gather: ";
     int error = errno;
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(line + 8, sizeof(line) - 16, format, arguments);
+    vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
+    make_printable(line + 8, sizeof(line) - 16, text, strlen(text));
     strcat(line, terminal_has_escapes() ? "\033[K\n" : "\n");
     write_unless_hurried(2, line, strlen(line));
     errno = error;

@@ -14,6 +14,9 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 
 /*
  * splice(): moves bytes from a connection to a pipe without a copy.  Linux
@@ -127,6 +130,18 @@ pid_t vfork(void); /* some hide it from programs that ask for POSIX */
 #else
 #define SIGNAL_MAX 64
 #endif
+
+/*
+ * Memory that other processes of the same user may not look into, and that the
+ * system writes into no core file: it has the secrets of a run.  Linux has
+ * this; a command that is executed gets the usual state back.
+ * Without it: such processes can read a secret with a debugger.
+ */
+static inline void system_protect_memory(void) {
+#if defined(__linux__) && !defined(PLAIN)
+    prctl(PR_SET_DUMPABLE, 0); /* fails for no known reason */
+#endif
+}
 
 /* What every connection gets. */
 static inline int system_tune_connection(int fd) {
