@@ -94,10 +94,10 @@ if sleep 0.01 2>/dev/null; then # POSIX knows whole seconds only
 else
     nap=1
 fi
-export PATH GATHER nap nl second
 # gVisor, a kernel on which tests/gvisor.sh runs this, does a few things in
 # another way than POSIX and Linux.
 dmesg 2>/dev/null | grep -q 'Starting gVisor' && gvisor=yes || gvisor=''
+export PATH GATHER nap nl second gvisor
 
 # --- What tests use; the first four are programs, for commands of gather
 
