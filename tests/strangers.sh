@@ -456,5 +456,95 @@ if wanted "$name"; then
     fi
 fi
 
+# --- Files that another user has put where ours are to be
+
+# become N COMMAND...: runs it as a user whom nobody else is.
+become() {
+    n=$(($1 + 100000 + $$))
+    shift
+    GATHER_TEST=$mark timeout -k 1 "$DEADLINE" \
+        setpriv --reuid=$n --regid=$n --clear-groups "$@"
+}
+
+# planted MODE: a directory of that mode, in which user 2 has put things; and
+# what user 1 gets who runs gather there.
+planted() {
+    cp "$GATHER" "$dir/gather"
+    chmod 755 "$dir" "$dir/gather" "$dir/work"
+    rm -rf shared own
+    mkdir shared own
+    chmod "$1" shared
+    chmod 777 own
+    # shellcheck disable=SC2016  # for the inner shells
+    become 1 sh -c 'umask 077; echo mine >own/file'
+    # shellcheck disable=SC2016
+    become 2 sh -c 'umask 0; cd shared && ln -s ../own/file link &&
+        mkfifo fifo && : >file && ln -s ../own/file 0.part && mkfifo 1.part &&
+        : >2.part && ln -s ../own/none dangling'
+    for log in link fifo file dangling; do
+        echo "-l $log"
+        become 1 "$dir/gather" -l shared/$log true ::: a 2>&1 |
+            sed 's/^gather: fatal: unable to //'
+    done
+    for i in 0 1 2; do
+        echo "-o $i"
+        # shellcheck disable=SC2016
+        become 1 "$dir/gather" -j 1 -n $((i + 1)) -o 'shared/{}' \
+            sh -c 'exec echo out {}' 2>&1 | sed -n '1s/.*: fatal/fatal/p'
+        become 2 rm -f shared/$i.part # out of the way of the next one
+    done
+    find shared -type f -links 1 -size +0 -user $((100001 + $$)) |
+        sort
+    cat own/*
+}
+
+# What is there when everybody may remove anything; and in a directory like
+# /tmp.  Nothing of user 1's is ever touched, nobody waits for the FIFOs.
+cat >"$dir/planted.777" <<'.'
+-l link
+create shared/link: it belongs to somebody else
+-l fifo
+create shared/fifo: it belongs to somebody else
+-l file
+-l dangling
+create shared/dangling: it belongs to somebody else
+-o 0
+-o 1
+-o 2
+shared/0
+shared/1
+shared/2
+shared/file
+mine
+.
+cat >"$dir/planted.1777" <<'.'
+-l link
+create shared/link: it belongs to somebody else
+-l fifo
+create shared/fifo: it belongs to somebody else
+-l file
+create shared/file: Operation not permitted
+-l dangling
+create shared/dangling: it belongs to somebody else
+-o 0
+fatal: unable to create shared/0.part: Operation not permitted
+-o 1
+fatal: unable to create shared/1.part: Operation not permitted
+-o 2
+fatal: unable to create shared/2.part: Operation not permitted
+shared/0
+shared/1
+mine
+.
+for mode in 777 1777; do
+    name="files, links and FIFOs of somebody else, directory $mode: untouched"
+    wanted "$name" || continue
+    if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+        result "$name" "$(planted $mode | diff "$dir/planted.$mode" -)"
+    else
+        skip "$name" 'root, or setpriv'
+    fi
+done
+
 echo "# a run without an attack took $usual s or less"
 finish
