@@ -50,7 +50,10 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-#define SPARE_DESCRIPTORS 24 /* for all but connections and files */
+/* Children connect all at once, and Linux keeps so many waiting. */
+#define JOBS_MOST 4096
+#define PROCESSES_PLENTY 1000 /* of a user, beside those of this run */
+#define SPARE_DESCRIPTORS 24  /* for all but connections and files */
 #define DESCRIPTORS_MAX (1 << 20)
 #define DESCRIPTORS_LOOKED_AT 1024 /* those inherited are expected below */
 
@@ -59,6 +62,7 @@ static struct config config;
 static struct command command;
 static unsigned char secret[SECRET_SIZE]; /* of this run and its children */
 static struct rlimit files_limit;         /* RLIMIT_NOFILE as it came */
+static int gate[2];                       /* a pipe: see be_child() */
 
 /* Ends gather, which was unable to do something. */
 static void fatal(const char *what, const char *reason) {
@@ -83,7 +87,7 @@ static void make_config(void) {
     bool demonstration = options.mode == MODE_DEMONSTRATION;
     config.secret = secret;
     config.token = options.serves_elsewhere ? options.token : NULL;
-    config.jobs = options.jobs;
+    config.jobs = list_expect(options.jobs); /* no children without items */
     config.list_speed = list_speed();
     config.list_length = list_length();
     config.files = options.argument['o'];
@@ -99,9 +103,6 @@ static void make_config(void) {
         config.destination = TO_FILES;
     if (demonstration)
         config.destination = TO_ARRAYS;
-    if (config.list_speed == LIST_KNOWN &&
-        config.list_length < (uint64_t)config.jobs)
-        config.jobs = (int)config.list_length;
 }
 
 /* How many descriptors are open already, besides 0 to 2. */
@@ -117,6 +118,15 @@ static int count_inherited(void) {
         count += open_now;
     }
     return count;
+}
+
+/* Lowers the jobs to what can be connected. */
+static void afford_connections(void) {
+    if (config.jobs <= JOBS_MOST)
+        return;
+    config.jobs = JOBS_MOST;
+    say("warning: only %d jobs: more might not be able to connect",
+        config.jobs);
 }
 
 /* Raises the limit of descriptors, and lowers the jobs to what it allows. */
@@ -146,14 +156,20 @@ static void afford_descriptors(void) {
 
 /* --- Children */
 
-/* The life of a child: a client of the parent. */
+/* The life of a child: a client of the parent.  It connects when all children
+ * have been forked, which the end of the gate says. */
 static void be_child(uint32_t number) {
+    char byte;
     struct identity me = {
         .kind = CLIENT_CHILD,
         .number = number,
         .secret = secret,
     };
-    close(s);                               /* it is the parent's */
+    close(s); /* this and the next are the parent's */
+    close(gate[1]);
+    readn(gate[0], &byte, 1, 0);
+    close(gate[0]); /* nothing depends on that */
+
     setrlimit(RLIMIT_NOFILE, &files_limit); /* commands get it as it was */
     bool demonstration = options.mode == MODE_DEMONSTRATION;
     cursor *run = demonstration ? demo_cursor : command_run;
@@ -161,20 +177,47 @@ static void be_child(uint32_t number) {
     _exit(end == CLIENT_LOST ? 1 : 0);
 }
 
-/* Forks the children, or as many as there may be. */
+/* Ends the children, for which there will be no server. */
+static void end_children(void) {
+    double deadline = now() + GRACE;
+    int status;
+    child_kill(0);
+    while (children > 0 && now() < deadline)
+        if (child_reap(&status) < 0)
+            poll(NULL, 0, 10); /* or until one of them has ended */
+}
+
+/* Forks the children: as many as there may be items for, which is looked at
+ * again and again, as the list may come to its end meanwhile; or as there is
+ * room for.  A job needs a thread and a command besides.  So if no more can be
+ * forked, those that have no room for these are killed; and where a user may
+ * have few processes, room is sought for all three.  None of them has
+ * connected yet, so nobody takes one that is killed for a stranger. */
 static void fork_children(void) {
-    for (int k = 0; k < config.jobs; k++) {
+    int needed = options.mode == MODE_DEMONSTRATION ? 2 : 3;
+    bool is_tight = system_process_limit() <
+        (unsigned long)(needed * config.jobs + PROCESSES_PLENTY);
+    int each = is_tight ? needed : 1;
+    int count = 0;
+    bool failed = pipe(gate) < 0;
+    while (!failed && count < each * list_expect(config.jobs)) {
         int pid = child_fork();
         if (pid == 0)
-            be_child((uint32_t)k);
-        if (pid > 0)
-            continue;
-        if (k == 0)
-            fatal("fork", strerror(errno));
-        config.jobs = (k + 2) / 3; /* each has a thread and a command, too */
-        child_kill(config.jobs);
-        say("warning: only %d jobs: unable to fork more", config.jobs);
+            be_child((uint32_t)count);
+        failed = pid < 0;
+        count += !failed;
     }
+    const char *reason = strerror(errno);
+    config.jobs = count / (failed ? needed : each);
+    if (failed && config.jobs == 0) {
+        end_children();
+        fatal("fork", reason);
+    }
+    child_kill(config.jobs); /* server() waits for their end */
+    if (failed)
+        say("warning: only %d jobs: unable to fork more", config.jobs);
+    close(gate[0]);
+    close(gate[1]); /* now they connect */
 }
 
 /* --- Serving */
@@ -253,7 +296,7 @@ static void begin_ledger(void) {
     if (path == NULL)
         return;
     if (!ledger_open(path, options.command)) {
-        child_kill(0);
+        end_children();
         if (signals_pending())
             signals_die(signals_next());
         exit(1);
@@ -280,6 +323,7 @@ static int serve(void) {
     if (options.argument['b'] != NULL)
         snprintf(hname, sizeof(hname), "%s", options.argument['b']);
     note_files_in_use();
+    afford_connections();
     afford_descriptors();
     if (server_open(options.argument['p']) < 0)
         exit(1);
@@ -330,6 +374,7 @@ static int be_client(void) {
 }
 
 int main(int argc, char **argv) {
+    signals_default();
     open_standard_descriptors();
     options_read(&options, argc, argv);
     system_protect_memory(); /* there are secrets in it */

@@ -23,7 +23,7 @@
 #define STRANGERS_MAX 64   /* connections without a proof, beside children */
 #define ACCEPTS_MAX 20     /* at a time, lest signals and children wait */
 #define TICK 0.1           /* seconds between looks at the progress */
-#define LATE (1.5 * GRACE) /* seconds: then what is still there is cut off */
+#define LATE (2.5 * GRACE) /* seconds: then what is still there is cut off */
 #define UNWINDING (GRACE / 5) /* seconds for threads to end after an abort */
 
 struct sockaddr_in sa;          /* where the server listens */
@@ -103,17 +103,16 @@ static bool has_ended(void) {
     return !run_goes_on() || items_finished();
 }
 
-/* May server() return?  All children and connections have to be gone.  After
- * an abort one thread is left behind at once: the one that reads a list that
- * somebody else writes; and after the deadline, whoever is still there. */
+/* May server() return?  After an abort one thread may be left: the one that
+ * reads a list that somebody else writes; or all that are there at the
+ * deadline.  Children that cannot be killed then are left in any case. */
 static bool may_return(void) {
-    bool is_stuck = !run_goes_on() && items_list_is_read() &&
-        run.config->list_speed == LIST_SLOW;
-    if (!has_ended())
-        return false;
-    if (children == 0 && conn_count() <= (is_stuck ? 1 : 0))
-        return true;
-    return !run_goes_on() && is_late && now() >= deadline;
+    bool aborted = !run_goes_on();
+    bool is_over = is_late && now() >= deadline;
+    bool is_slow = run.config->list_speed == LIST_SLOW;
+    if (conn_count() > (aborted && is_slow && items_list_is_read()))
+        return aborted && is_over;
+    return has_ended() && (children == 0 || is_over);
 }
 
 /* Takes note of signals, and of children that gave up.  They have said "fatal",

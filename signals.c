@@ -160,12 +160,15 @@ int signals_fd(void) {
     return self_pipe[0];
 }
 
-/* Kills the command of a child that is dead: nobody else knows of it. */
-static void end_orphan(struct kid *kid) {
+/* Kills the command of a child that is dead: nobody else knows of it.  Returns
+ * 0, or -1 if that is not allowed, as it is another user's by now. */
+static int end_orphan(struct kid *kid) {
     if (kid->alive || kid->group == 0)
-        return;
-    kill(-kid->group, SIGKILL); /* fails if it has just ended by itself */
+        return 0;
+    bool killed = kill(-kid->group, SIGKILL) == 0;
+    bool is_foreign = !killed && errno == EPERM; /* or it has just ended */
     kid->group = 0;
+    return is_foreign ? -1 : 0;
 }
 
 /* Empties the self-pipe, and takes note of what commands have announced. */
@@ -175,7 +178,7 @@ static void take_records(void) {
         if (record.child < 0)
             continue;
         kids[record.child].group = record.group;
-        end_orphan(&kids[record.child]);
+        end_orphan(&kids[record.child]); /* it is not another program yet */
     }
 }
 
@@ -201,11 +204,16 @@ bool signals_have_news(void) {
     return ending_signal != told_signal || gave_up != 0 || child_changed != 0;
 }
 
-/* From here on a signal does what it does to any process. */
+/* From here on a signal that ends a run ends this process at once: before
+ * there is a run, and after it.  The default action would not do, since
+ * process 1 of a container has none. */
 void signals_default(void) {
+    sigset_t none;
     for (const int *sig = ending_signals; *sig != 0; sig++)
         if (!is_ignored(*sig))
-            set_handler(*sig, SIG_DFL);
+            set_handler(*sig, signals_die);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 /* Ends this process by the signal, as if it had never been handled.  A signal
@@ -317,7 +325,10 @@ int child_reap(int *status) {
             take_records(); /* all that it has announced */
             kids[k].alive = false;
             children--;
-            end_orphan(&kids[k]);
+            if (end_orphan(&kids[k]) < 0)
+                say("warning: child %d is gone, and its command cannot be "
+                    "killed: it is left behind",
+                    k);
             return k;
         }
     }

@@ -25,19 +25,57 @@
 
 enum process_state {
     PROCESS_RUNS,
-    PROCESS_EXITED, /* but something of its group may be there */
-    PROCESS_GONE    /* with all of its group */
+    PROCESS_EXITED,       /* but something of its group may be there */
+    PROCESS_OUT_OF_REACH, /* what there is of its group is another user's */
+    PROCESS_GONE          /* with all of its group */
 };
 
 struct process {
     pid_t pid; /* also its session and its process group */
     int out;   /* reads its output, does not block; -1 after its end */
     enum process_state state;
+    bool adopts;        /* orphans of its group are collected here, too */
     int status;         /* as waitpid() tells it, once it has exited */
     double deadline;    /* when (of now()) its time is up; 0: never */
     double exited_at;   /* when (of now()) its exit was noticed */
     double quiet_since; /* when (of now()) it last wrote, or exited */
 };
+
+/* Collects the process if it has ended; and orphans, which come here from its
+ * group, or to process 1 of a container. */
+static void collect(struct process *process) {
+    pid_t pid;
+    int status;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pid != process->pid || process->state != PROCESS_RUNS)
+            continue;
+        process->state = PROCESS_EXITED;
+        process->status = status;
+        process->exited_at = now();
+        process->quiet_since = process->exited_at;
+    }
+    if (process->state == PROCESS_RUNS || process->state == PROCESS_GONE ||
+        kill(-process->pid, 0) == 0)
+        return;
+    if (errno == EPERM) {
+        process->state = PROCESS_OUT_OF_REACH;
+        return;
+    }
+    process->state = PROCESS_GONE;
+    command_over();
+}
+
+/* Waits until the process is in a state, or beyond it, for GRACE seconds at
+ * most.  Nothing tells when a group is gone, so it looks again and again. */
+static void wait_for_state(struct process *process, enum process_state state) {
+    double deadline = now() + GRACE;
+    collect(process);
+    while (process->state < state && now() < deadline) {
+        poll(NULL, 0, KILL_POLL);
+        signals_next(); /* shows that we are not stuck */
+        collect(process);
+    }
+}
 
 /* In the new process: becomes the program, or returns with errno set. */
 static void become(
@@ -97,8 +135,7 @@ static int spawn(struct process *process, const struct plan *plan, bool input,
     process->pid = pid;
     if (readn(failure[0], &error, sizeof(error), 0) == 0)
         return 0;
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        continue;
+    wait_for_state(process, PROCESS_EXITED);
     command_over();
     return error;
 }
@@ -108,6 +145,7 @@ static int start(
     struct process *process, const struct plan *plan, bool input) {
     int out[2], failure[2];
     memset(process, 0, sizeof(*process));
+    process->adopts = system_adopt_orphans();
     if (make_pipe(out) < 0)
         return errno;
     if (make_pipe(failure) < 0) {
@@ -130,39 +168,8 @@ static int start(
     return error;
 }
 
-/* Collects the process if it has ended; and orphans, should this be process 1
- * of a container. */
-static void collect(struct process *process) {
-    pid_t pid;
-    int status;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        if (pid != process->pid || process->state != PROCESS_RUNS)
-            continue;
-        process->state = PROCESS_EXITED;
-        process->status = status;
-        process->exited_at = now();
-        process->quiet_since = process->exited_at;
-    }
-    if (process->state == PROCESS_EXITED && kill(-process->pid, 0) < 0) {
-        process->state = PROCESS_GONE;
-        command_over();
-    }
-}
-
-/* Waits until the process is in a state, or beyond it, for GRACE seconds at
- * most.  Nothing tells when a group is gone, so it looks again and again. */
-static void wait_for_state(struct process *process, enum process_state state) {
-    double deadline = now() + GRACE;
-    collect(process);
-    while (process->state < state && now() < deadline) {
-        poll(NULL, 0, KILL_POLL);
-        signals_next(); /* shows that we are not stuck */
-        collect(process);
-    }
-}
-
-/* Ends the process and its group: TERM and, if that does not do it, KILL.  One
- * that cannot be killed is left behind. */
+/* Ends the process and its group: TERM and, if that does not do it, KILL.
+ * What cannot be killed is left behind. */
 static void end_group(struct process *process, uint32_t item) {
     collect(process);
     if (process->state == PROCESS_GONE)
@@ -173,8 +180,11 @@ static void end_group(struct process *process, uint32_t item) {
     if (process->state == PROCESS_GONE)
         return;
     kill(-process->pid, SIGKILL);
-    wait_for_state(process, PROCESS_EXITED); /* the rest may be zombies */
-    if (process->state == PROCESS_RUNS)
+    /* What others have to collect may be zombies, which nobody waits for. */
+    wait_for_state(
+        process, process->adopts ? PROCESS_OUT_OF_REACH : PROCESS_EXITED);
+    bool zombies = process->state == PROCESS_EXITED && !process->adopts;
+    if (process->state != PROCESS_GONE && !zombies)
         say("warning: item %lu: its command cannot be killed: it is left "
             "behind",
             (unsigned long)item);

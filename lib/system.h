@@ -7,10 +7,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -119,6 +122,37 @@ static inline void system_no_delay(int fd) {
 pid_t vfork(void); /* some hide it from programs that ask for POSIX */
 #define system_vfork() vfork()
 #endif
+
+/*
+ * Who loses his parent below this process becomes its child, not that of
+ * process 1, which may take its time to collect the dead, or never do so.
+ * Linux has it.  Returns true if that is so from now on.
+ * Without it: where process 1 is like that, a command that had children and is
+ * ended takes a second, as its group is not seen to be gone.
+ */
+#if defined(PR_SET_CHILD_SUBREAPER) && !defined(PLAIN)
+static inline bool system_adopt_orphans(void) {
+    return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0;
+}
+#else
+static inline bool system_adopt_orphans(void) {
+    return false;
+}
+#endif
+
+/*
+ * How many processes and threads a user may have; POSIX has no name for it.
+ * Without it: when there is room for the children, but not for the threads and
+ * commands beside them, commands wait for 10 seconds, and fail then.
+ */
+static inline unsigned long system_process_limit(void) {
+#if defined(RLIMIT_NPROC) && !defined(PLAIN)
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NPROC, &limit) == 0 && limit.rlim_cur < ULONG_MAX)
+        return (unsigned long)limit.rlim_cur;
+#endif
+    return ULONG_MAX;
+}
 
 /*
  * The largest number of a signal.  POSIX has no name for it.

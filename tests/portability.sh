@@ -554,7 +554,6 @@ $ imports
 [OB] gethostbyname
 [TMR] clock_gettime
 [TMR] nanosleep
-[TSF] getc_unlocked
 [TSS] pthread_attr_setstacksize
 [XSI] getrlimit
 [XSI] poll
@@ -563,6 +562,7 @@ $ imports
 [none] __assert_fail
 [none] __errno_location
 [none] __posix_getopt
+[none] prctl
 [none] splice
 .
 
@@ -572,7 +572,6 @@ $ imports -DPLAIN
 [OB] gethostbyname
 [TMR] clock_gettime
 [TMR] nanosleep
-[TSF] getc_unlocked
 [TSS] pthread_attr_setstacksize
 [XSI] getrlimit
 [XSI] poll

@@ -31,6 +31,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -93,7 +94,6 @@ struct servent *fuzz_service(const char *name, const char *protocol);
 
 _Noreturn void fuzz_exit(int status);
 int fuzz_printf(const char *format, ...);
-extern FILE *fuzz_stdin;
 
 #ifdef PROGRAM
 
@@ -142,8 +142,7 @@ extern FILE *fuzz_stdin;
 #define getservbyname fuzz_service
 #define exit fuzz_exit
 #define printf fuzz_printf
-#undef stdin
-#define stdin fuzz_stdin
+#define prctl(...) 0
 #pragma clang section bss = "gather_bss" data = "gather_data"
 
 #else /* the harness */
