@@ -267,8 +267,7 @@ static int leave(pthread_attr_t *attributes) {
     return result;
 }
 
-/* A connection has its thread now. */
-static void tell_connected(void) {
+static void say_connected(void) {
     if (run.config->verbose)
         say_unlocked(
             "connected; threads: %d, children: %d", conn_count(), children);
@@ -292,7 +291,8 @@ int server(const struct config *config, const struct callbacks *callbacks,
     if (error != 0)
         return unable_to_begin(error);
     sigfillset(&blocked);         /* signals are for this thread, but for */
-    sigdelset(&blocked, SIGTTIN); /* TTIN, which may stop who reads the list */
+    sigdelset(&blocked, SIGTTIN); /* those which stop who reads the list, */
+    sigdelset(&blocked, SIGTTOU); /* or writes the output, at a terminal */
     lock();
     items_reserve(); /* child k begins with item k */
     while (!may_return()) {
@@ -315,7 +315,7 @@ int server(const struct config *config, const struct callbacks *callbacks,
                 break;
             }
             pthread_detach(thread); /* it exists, and is not detached yet */
-            tell_connected();
+            say_connected();
         }
         conn_limit_unknown(config->jobs + STRANGERS_MAX);
         look_for_clients();

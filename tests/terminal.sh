@@ -423,7 +423,7 @@ gather -k -n 5 sh -c 'test {} = 4 && held go; test {} != 3 || exit 1'
 .
     till shown '^gather: item 3: exit 1 \[after ' &&
         till shown '^[0-9]/5 items, .*, waiting for item 4$' || return
-    expect lacks shown 'exit 1[^ ]' || return
+    expect lacks shown '\].' || return
     : >go
     ended 123 && expect shown '^gather: item 3: exit 1 \[after ' &&
         expect shown '^gather: 4 of 5 complete, 1 failed;' &&
@@ -438,7 +438,7 @@ gather -k -n 2 sh -c 'held go.{}; exit {}'
     till shown '^0/2 items, .*, waiting for item 0$' || return
     : >go.1
     till shown '^gather: item 1: exit 1 \[after ' || return
-    expect lacks shown 'exit 1[^ ]' || return
+    expect lacks shown '\].' || return
     till shown '^0/2 items, .*, waiting for item 0$' || return
     : >go.0
     ended 123 && expect shown '^gather: item 1: exit 1 \[after '
@@ -557,6 +557,24 @@ tostop_background() {
     till lines out 1
 }
 
+# The output obeys as messages do: it waits until it is in the foreground.
+tostop_output() {
+    type 'stty tostop; clear'
+    till alone || return
+    # shellcheck disable=SC2016 # for the other shell
+    type 'gather -k -n 2 sh -c "echo \$\$ \$PPID >>pids; held go; echo says {}
+        exit {}" & clear'
+    till lines pids 2 || return
+    : >go
+    till stopped || return
+    sleep 1
+    expect lacks shown '^says [01]$' || return
+    # shellcheck disable=SC2016 # the other shell's $?
+    type 'fg; echo "status $?"'
+    ended 123 && expect shown '^says 0$' && expect shown '^says 1$' &&
+        expect shown '^gather: item 1: exit 1 '
+}
+
 # Nor may the progress write over what the shell and others say there.
 background() {
     type 'gather -n 1 held go & clear'
@@ -629,6 +647,7 @@ try '^Z, fg, ^C' 60 suspended_killed
 try 'a terminal that is closed ends everything' 60 closed
 try 'stty tostop: commands say something' 60 tostop
 try 'stty tostop: in the background' 60 tostop_background
+try 'stty tostop: the output of a run in the background waits' 60 tostop_output
 try 'no progress in the background' 60 background
 
 finish
