@@ -82,27 +82,12 @@ static void open_standard_descriptors(void) {
     }
 }
 
-/* What the options mean for server(). */
-static void make_config(void) {
-    bool demonstration = options.mode == MODE_DEMONSTRATION;
+/* Adds to the configuration what the options do not say. */
+static void complete_config(void) {
     config.secret = secret;
-    config.token = options.serves_elsewhere ? options.token : NULL;
-    config.jobs = list_expect(options.jobs); /* no children without items */
+    config.jobs = list_expect(config.jobs); /* no children without items */
     config.list_speed = list_speed();
     config.list_length = list_length();
-    config.files = options.argument['o'];
-    config.memory_limit = options.memory_limit;
-    config.retries = options.retries;
-    config.seconds = options.seconds;
-    config.keep_going = options.argument['k'] != NULL;
-    config.verbose = options.argument['v'] != NULL;
-    config.destination = TO_OUTPUT;
-    if (options.argument['u'] != NULL)
-        config.destination = TO_OUTPUT_AS_COMPLETED;
-    if (config.files != NULL)
-        config.destination = TO_FILES;
-    if (demonstration)
-        config.destination = TO_ARRAYS;
 }
 
 /* How many descriptors are open already, besides 0 to 2. */
@@ -376,13 +361,13 @@ static int be_client(void) {
 int main(int argc, char **argv) {
     signals_default();
     open_standard_descriptors();
-    options_read(&options, argc, argv);
+    options_read(&options, &config, argc, argv);
     system_protect_memory(); /* there are secrets in it */
     if (options.mode != MODE_CLIENT && list_open(&options) < 0)
         exit(1);
-    make_config();
+    complete_config();
     command.argv = options.command;
-    command.seconds = options.seconds;
+    command.seconds = config.seconds;
     if (signals_init() < 0)
         fatal("start", strerror(errno));
     if (secret_make(secret) < 0)

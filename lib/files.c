@@ -40,8 +40,10 @@ bool file_open(struct item *item) {
     if (use == NULL)
         use = inuse_as(item->part);
     int fd = -1;
-    if (use == NULL && (unlink(item->part) == 0 || errno == ENOENT))
+    if (use == NULL) {
+        unlink(item->part); /* if that fails, so does what follows */
         fd = open(item->part, O_WRONLY | O_CREAT | O_EXCL, 0666);
+    }
     int error = errno;
     if (fd >= 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
         error = errno; /* harmless: the parent executes nothing */

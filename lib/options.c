@@ -319,33 +319,50 @@ static int take_options(struct options *options, int argc, char **argv) {
     return optind;
 }
 
-static void take_values(struct options *options) {
-    options->jobs = (int)number(options, 'j', "20", 0, CHILDREN_MAX);
-    options->cursors = number(options, 'n', "20", 0, NONE);
-    options->cursor_bytes = number_of_bytes(options, 's', "1M");
-    options->memory_limit = number_of_bytes(options, 'm', "64M");
-    options->retries = (int)number(options, 'r', "0", 0, RETRIES_MAX);
-    options->seconds = number_of_seconds(options, 't');
-    options->wanted = (uint32_t)number(options, 'w', "0", 0, NONE - 1);
+/* Where the bytes of items are to end up. */
+static enum destination destination(const struct options *options) {
+    if (options->mode == MODE_DEMONSTRATION)
+        return TO_ARRAYS;
+    if (is_given(options, 'o'))
+        return TO_FILES;
+    return is_given(options, 'u') ? TO_OUTPUT_AS_COMPLETED : TO_OUTPUT;
 }
 
-void options_read(struct options *options, int argc, char **argv) {
+static void take_values(struct options *options, struct config *config) {
+    options->cursors = number(options, 'n', "20", 0, NONE);
+    options->cursor_bytes = number_of_bytes(options, 's', "1M");
+    options->wanted = (uint32_t)number(options, 'w', "0", 0, NONE - 1);
+    config->jobs = (int)number(options, 'j', "20", 0, CHILDREN_MAX);
+    config->files = options->argument['o'];
+    config->memory_limit = number_of_bytes(options, 'm', "64M");
+    config->retries = (int)number(options, 'r', "0", 0, RETRIES_MAX);
+    config->seconds = number_of_seconds(options, 't');
+    config->keep_going = is_given(options, 'k');
+    config->verbose = is_given(options, 'v');
+}
+
+void options_read(
+    struct options *options, struct config *config, int argc, char **argv) {
     memset(options, 0, sizeof(*options));
+    memset(config, 0, sizeof(*config));
     int first = take_options(options, argc, argv);
-    take_values(options);
+    take_values(options, config);
     char **words = argv + first;
     int n = take_items(options, words, argc - first);
     options->mode = MODE_DEMONSTRATION;
     if (options->argument['c'] != NULL)
         options->mode = MODE_CLIENT;
-    else if (n > 0 || options->jobs == 0)
+    else if (n > 0 || config->jobs == 0)
         options->mode = MODE_SERVER;
+    config->destination = destination(options);
     if (n > 0 || options->mode == MODE_SERVER)
         make_command(options, words, n);
     check_combinations(options);
     options->serves_elsewhere = options->mode == MODE_SERVER &&
-        (options->argument['b'] != NULL || options->jobs == 0);
+        (options->argument['b'] != NULL || config->jobs == 0);
     if (options->serves_elsewhere || options->mode == MODE_CLIENT)
         take_token(options);
+    if (options->serves_elsewhere)
+        config->token = options->token;
     forget_token();
 }

@@ -21,19 +21,17 @@ struct options {
                      * there is none */
     char **items;   /* those after :::, ending with NULL; or NULL */
     uint64_t item_count;              /* of these */
-    int jobs;                         /* -j */
     uint64_t cursors;                 /* -n */
     uint64_t cursor_bytes;            /* -s */
-    uint64_t memory_limit;            /* -m */
-    int retries;                      /* -r */
-    double seconds;                   /* -t; 0: none given */
     uint32_t wanted;                  /* -w */
     unsigned char token[SECRET_SIZE]; /* of GATHER_TOKEN, if it is needed */
     bool serves_elsewhere;            /* clients from elsewhere may come */
 };
 
-/* Reads the command line.  Ends the process if it makes no sense, with a
- * message; or if all that was wanted is -h or -V. */
-void options_read(struct options *options, int argc, char **argv);
+/* Reads the command line: *options, and of *config what it says of a run.
+ * Ends the process if it makes no sense, with a message; or if all that was
+ * wanted is -h or -V. */
+void options_read(
+    struct options *options, struct config *config, int argc, char **argv);
 
 #endif

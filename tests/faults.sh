@@ -1046,14 +1046,17 @@ for fds in 0 1 2 01 02 12 012; do
     t "real: not blocking: $fds" nonblocking $fds
 done
 
-# talk: 1,500 messages into a pipe that does not block and is not read.
+# talk: messages into a pipe that does not block, is not read, and full but for
+# 2 kB.
 talk() {
     clear
-    reap -n 2 "$dir/report" gather -k -j 4 -n 1500 no-such-command 2>&1 |
-        (sleep 1; cat) >err
+    {
+        awk 'BEGIN { while (i++ < 1008) printf "%062d\n", i }'
+        reap -n 2 "$dir/report" gather -k -j 4 -n 1500 no-such-command 2>&1
+    } | (sleep 1; cat) >err
     cat "$dir/report"
-    is messages 1501 "$(grep -c '^gather: ' err)"
-    is messages 1501 "$(wc -l <err)"
+    is messages 102 "$(grep -c '^gather: ' err)"
+    is lines 1110 "$(wc -l <err)"
 }
 t 'real: not blocking: 2, full of messages' talk
 

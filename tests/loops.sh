@@ -193,7 +193,8 @@ loop retries 'retries: 20 commands that fail at first'
 
 # account N: says so if the closing line does not account for N items.
 account() {
-    sed -n 's/^gather: \([0-9]* complete.*\)/\1/p' err |
+    grep -q "^gather: [0-9]* of $1 complete, " err || echo "not of $1"
+    sed -n 's/^gather: \([0-9]*\) of [0-9]*\( complete.*\)/\1\2/p' err |
         awk -F '[^0-9]+' -v n="$1" '{ for (i = 1; i <= NF; i++) sum += $i }
             END { if (sum != n) print "accounts for " sum + 0 " of " n }'
 }
@@ -248,7 +249,7 @@ term() {
         is status 0 $status
         same "$dir/20" out
     fi
-    only '^gather: [0-9]* complete'
+    only '^gather: [0-9]* of 20 complete'
 }
 loop term 'abort: TERM at some moment'
 
@@ -267,7 +268,7 @@ files() {
     for f in file*; do
         [ "$f" = 'file*' ] || is "$f" "${f#file}" "$(cat "$f")"
     done
-    only '^gather: [0-9]* complete'
+    only '^gather: [0-9]* of 20 complete'
 }
 loop files 'abort: TERM at some moment leaves whole files only'
 
@@ -317,7 +318,7 @@ child_killed() {
     same "$dir/20" all
     only "^gather: item [0-9]*: incomplete: \\|\
 ^gather: warning: child [0-9]* ended early: signal 9\\|\
-^gather: [0-9]* complete"
+^gather: [0-9]* of 20 complete"
 }
 loop child_killed 'children: one is killed; its item is lost, if any'
 

@@ -527,11 +527,11 @@ create shared/file: Operation not permitted
 -l dangling
 create shared/dangling: it belongs to somebody else
 -o 0
-fatal: unable to create shared/0.part: Operation not permitted
+fatal: unable to create shared/0.part: File exists
 -o 1
-fatal: unable to create shared/1.part: Operation not permitted
+fatal: unable to create shared/1.part: File exists
 -o 2
-fatal: unable to create shared/2.part: Operation not permitted
+fatal: unable to create shared/2.part: File exists
 shared/0
 shared/1
 mine

@@ -24,6 +24,7 @@
 static char input[ROOM + 1];
 static char *words_of[WORDS + 2], *before[WORDS + 2];
 static struct options o;
+static struct config config;
 static jmp_buf ended;
 static int messages;
 static int printed;        /* bytes on standard output */
@@ -222,15 +223,15 @@ static void check_token(void) {
 }
 
 static void check_values(void) {
-    MUST((uint64_t)o.jobs == value_of(&numbers[0]));
+    MUST((uint64_t)config.jobs == value_of(&numbers[0]));
     MUST(o.cursors == value_of(&numbers[1]));
-    MUST((uint64_t)o.retries == value_of(&numbers[2]));
+    MUST((uint64_t)config.retries == value_of(&numbers[2]));
     MUST(o.wanted == value_of(&numbers[3]));
-    MUST(o.memory_limit == value_of(&numbers[4]));
+    MUST(config.memory_limit == value_of(&numbers[4]));
     MUST(o.cursor_bytes == value_of(&numbers[5]));
-    MUST(o.seconds >= 0 && (o.seconds > 0) == (o.argument['t'] != NULL));
+    MUST(config.seconds >= 0 && (config.seconds > 0) == (o.argument['t'] != NULL));
     if (o.argument['t'] != NULL)
-        MUST(o.seconds == strtod(o.argument['t'], NULL));
+        MUST(config.seconds == strtod(o.argument['t'], NULL));
     MUST(o.argument['o'] == NULL || strstr(o.argument['o'], "{}") != NULL);
 }
 
@@ -242,7 +243,7 @@ static void must_lack(const char *letters) {
 /* The options mean something in this mode, and together. */
 static void check_mode(int command_words) {
     enum mode mode = MODE_DEMONSTRATION;
-    if (command_words > 0 || o.jobs == 0)
+    if (command_words > 0 || config.jobs == 0)
         mode = MODE_SERVER;
     if (o.argument['c'] != NULL)
         mode = MODE_CLIENT;
@@ -264,7 +265,7 @@ static void check_mode(int command_words) {
     MUST(o.argument['o'] == NULL ||
         (o.argument['m'] == NULL && o.argument['u'] == NULL));
     MUST(o.serves_elsewhere ==
-        (mode == MODE_SERVER && (o.argument['b'] != NULL || o.jobs == 0)));
+        (mode == MODE_SERVER && (o.argument['b'] != NULL || config.jobs == 0)));
 }
 
 /* The command is these words, and {} if no item is mentioned. */
@@ -401,7 +402,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     optind = 0; /* glibc: afresh, whatever was left of a word */
     int how = setjmp(ended);
     if (how == 0) {
-        options_read(&o, n, words_of);
+        options_read(&o, &config, n, words_of);
         MUST(messages == 0 && printed == 0);
         check_options(n);
         if (o.mode != MODE_CLIENT) {
