@@ -1692,10 +1692,10 @@ $ gather -k -j 1 false ::: 0 2 '' 'a  b'
 .
 
 try 'messages: a failure has its time and its command' <<'.'
-$ gather -k -j 1 sh -c 'kill -$1 $$; exit $1' - ::: 9 3 2>err
+$ gather -k -j 1 sh -c 'kill -$1 $$; exit $1' - ::: 9 15 2>err
 $ sed -e 's/[0-9]*\.[0-9][0-9][0-9]/N/' -e 's/^gather: //' err
 item 0 (9): signal 9 [after N s: sh -c kill -$1 $$; exit $1 - 9]
-item 1 (3): signal 3 [after N s: sh -c kill -$1 $$; exit $1 - 3]
+item 1 (15): signal 15 [after N s: sh -c kill -$1 $$; exit $1 - 15]
 0 of 2 complete, 2 killed by a signal; a ledger (-l) would tell which
 .
 
@@ -2188,7 +2188,6 @@ Seq Host Starttime JobRuntime Send Receive Exitval Signal Command State
 try 'ledger: never the list, nor the output, nor the file of the messages' <<'.'
 $ printf 'a\nb\n' >list; ln list hard; ln -s list soft
 $ for l in list hard soft; do gather -a list -l $l echo; done; cat list
-$ gather -l /dev/stdin echo <list
 $ gather -l out echo ::: a >out
 $ gather -l err echo ::: a 2>err; cat err
 a
@@ -2197,8 +2196,15 @@ gather: fatal: unable to create err: it is standard error
 ! fatal: unable to create list: it is the list
 ! fatal: unable to create hard: it is the list
 ! fatal: unable to create soft: it is the list
-! fatal: unable to create /dev/stdin: it is the list
 ! fatal: unable to create out: it is the output
+.
+
+try 'ledger: never the list by the name of /dev/stdin' <<'.'
+@ /dev/stdin: test -e /dev/stdin
+$ printf 'a\nb\n' >list; gather -l /dev/stdin echo <list; cat list
+a
+b
+! fatal: unable to create /dev/stdin: it is the list
 .
 
 try 'ledger: it is no file of an item, nor what that is called before' <<'.'
@@ -2221,6 +2227,7 @@ Seq State
 .
 
 try 'ledger: into standard output only if that is not used' <<'.'
+@ /dev/stdout: test -e /dev/stdout
 $ gather -l /dev/stdout -j 1 -o o{} echo ::: a b >log
 $ cut -f 1,10 log | tr '\t' ' '
 $ gather -l /dev/stdout echo ::: a | cat
@@ -2230,14 +2237,18 @@ Seq State
 ! fatal: unable to create /dev/stdout: it is the output
 .
 
-try 'ledger: /dev/stderr, a FIFO or a link of ours are what they say' <<'.'
+try 'ledger: /dev/stderr is what it says' <<'.'
+@ /dev/stderr: test -e /dev/stderr
 $ gather -l /dev/stderr true ::: a 2>&1 >/dev/null | cut -f 1,10 | tr '\t' ' '
+Seq State
+0 complete
+.
+
+try 'ledger: a FIFO or a link of ours are what they say' <<'.'
 $ mkfifo fifo; cat fifo >copy & gather -l fifo true ::: a; wait
 $ cut -f 1,10 copy | tr '\t' ' '
 $ : >target; ln -s target link; gather -l link true ::: a
 $ cut -f 1,10 target | tr '\t' ' '; test -h link && echo link
-Seq State
-0 complete
 Seq State
 0 complete
 Seq State
