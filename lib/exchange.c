@@ -163,7 +163,7 @@ static void try_again(struct item *item) {
     report_unlocked(item, true);
     if (run.phase == RUN_LEFT)
         return;
-    items_change(item, ITEM_QUEUED);
+    items_try_again(item);
     output_advance();
 }
 

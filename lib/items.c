@@ -109,6 +109,11 @@ void items_change(struct item *item, enum item_state state) {
         items_dispatch();
 }
 
+/* A try of an item has failed, and it may run again. */
+void items_try_again(struct item *item) {
+    items_change(item, ITEM_QUEUED);
+}
+
 /* The last of an item, whose bytes are gone: it is freed. */
 void items_retire(struct item *item) {
     open_list_remove(&items.open, item);

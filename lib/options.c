@@ -24,30 +24,33 @@ struct option {
     const char *argument; /* its name, or NULL if there is none */
     unsigned modes;
     const char *not_with; /* letters; ':' stands for items after ::: */
+    const char *needs;    /* letters */
     const char *help;
 };
 
 static const struct option table[] = {
-    {'0', NULL, SERVER, ":", "items end with a NUL byte, not a newline"},
-    {'a', "file", SERVER, ":", "items are the lines of file"},
-    {'b', "address", SERVER, "", "listen there; serve clients from elsewhere"},
-    {'c', "host[:port]", CLIENT, "", "be a client of the server there"},
-    {'h', NULL, DEMONSTRATION | SERVER | CLIENT, "", "show this"},
-    {'j', "jobs", DEMONSTRATION | SERVER, "", "so many at once (20)"},
-    {'k', NULL, SERVER, "", "keep going when an item has failed"},
-    {'l', "log", SERVER, "", "write a ledger: a line for each item"},
-    {'m', "bytes", SERVER, "", "memory for what waits (64M)"},
-    {'n', "cursors", DEMONSTRATION | SERVER, "0a:", "items are numbers (20)"},
-    {'o', "template", SERVER, "mu", "a file for each item, {} its number"},
-    {'p', "port", DEMONSTRATION | SERVER, "", "listen there (ingreslock)"},
-    {'q', NULL, DEMONSTRATION | SERVER, "", "show no progress"},
-    {'r', "retries", SERVER, "", "run an item that failed again (0)"},
-    {'s', "bytes", DEMONSTRATION, "", "size of a cursor (1M)"},
-    {'t', "seconds", SERVER | CLIENT, "", "time that an item may take"},
-    {'u', NULL, SERVER, "", "output in the order of completion"},
-    {'v', NULL, DEMONSTRATION | SERVER, "", "tell what happens"},
-    {'V', NULL, DEMONSTRATION | SERVER | CLIENT, "", "show the version"},
-    {'w', "which", CLIENT, "", "deliver that item and no other"},
+    {'0', NULL, SERVER, ":", "", "items end with a NUL byte, not a newline"},
+    {'a', "file", SERVER, ":", "", "items are the lines of file"},
+    {'b', "address", SERVER, "", "p",
+        "listen there; serve clients from elsewhere"},
+    {'c', "host[:port]", CLIENT, "", "", "be a client of the server there"},
+    {'h', NULL, DEMONSTRATION | SERVER | CLIENT, "", "", "show this"},
+    {'j', "jobs", DEMONSTRATION | SERVER, "", "", "so many at once (20)"},
+    {'k', NULL, SERVER, "", "", "keep going when an item has failed"},
+    {'l', "log", SERVER, "", "", "write a ledger: a line for each item"},
+    {'m', "bytes", SERVER, "", "", "memory for what waits (64M)"},
+    {'n', "cursors", DEMONSTRATION | SERVER, "0a:", "",
+        "items are numbers (20)"},
+    {'o', "template", SERVER, "mu", "", "a file for each item, {} its number"},
+    {'p', "port", DEMONSTRATION | SERVER, "", "", "listen there (ingreslock)"},
+    {'q', NULL, DEMONSTRATION | SERVER, "", "", "show no progress"},
+    {'r', "retries", SERVER, "", "", "run an item that failed again (0)"},
+    {'s', "bytes", DEMONSTRATION, "", "", "size of a cursor (1M)"},
+    {'t', "seconds", SERVER | CLIENT, "", "", "time that an item may take"},
+    {'u', NULL, SERVER, "", "", "output in the order of completion"},
+    {'v', NULL, DEMONSTRATION | SERVER, "", "", "tell what happens"},
+    {'V', NULL, DEMONSTRATION | SERVER | CLIENT, "", "", "show the version"},
+    {'w', "which", CLIENT, "", "", "deliver that item and no other"},
 };
 #define ROWS (sizeof(table) / sizeof(table[0]))
 
@@ -217,6 +220,13 @@ static void refuse_in_mode(const struct options *options, int letter) {
     misused_letter("no command for -", letter);
 }
 
+/* Refuses an option without another one that it needs. */
+static void refuse_alone(char letter, char other) {
+    char what[] = "no -? for -";
+    what[4] = other;
+    misused_letter(what, letter);
+}
+
 /* Refuses an option beside another one, or beside items after :::. */
 static void refuse_pair(char letter, char other) {
     char what[] = "-? beside -";
@@ -237,6 +247,9 @@ static void check_option(
             refuse_pair(option->letter, *other);
     if ((option->modes & IN(options->mode)) == 0)
         refuse_in_mode(options, option->letter);
+    for (const char *other = option->needs; *other != '\0'; other++)
+        if (!is_given(options, *other))
+            refuse_alone(option->letter, *other);
 }
 
 static void check_combinations(const struct options *options) {
@@ -252,8 +265,6 @@ static void check_combinations(const struct options *options) {
         misused("no command for ", "-c");
     if (template != NULL && strstr(template, "{}") == NULL)
         misused("no {} for ", "-o");
-    if (is_given(options, 'b') && !is_given(options, 'p'))
-        misused("no -p for ", "-b"); /* clients have to know the port */
 }
 
 /* --- Reading */
