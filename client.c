@@ -9,15 +9,19 @@
  */
 #include "protocol.h"
 #include "lib/gather.h"
+#include "lib/resolve.h"
 #include "lib/say.h"
 #include "lib/secret.h"
 #include "lib/system.h"
 #include <stdlib.h>
 
 #define PATIENCE 30.0    /* seconds that a server may take to appear */
+#define ATTEMPT 4.0      /* for one connect(), in which TCP asks three times */
 #define FIRST_PAUSE 0.05 /* seconds between attempts; doubled up to */
 #define LAST_PAUSE 2.0   /* this */
-#define DROPS_MAX 4      /* times that a client lets itself be dropped */
+#define HELD_MAX 4096    /* bytes that are held back, see xclient() */
+#define DROPS_MAX 4      /* times that a client lets itself be dropped, */
+#define HUNG_UP ECONNABORTED /* and the errno of that */
 
 struct sockaddr_in sb; /* the server's address */
 struct hostent *hb;    /* the same, as the resolver gave it */
@@ -26,6 +30,10 @@ int c = -1;            /* the connection */
 unsigned short cport;  /* the server's port, host byte order */
 uint32_t which;        /* the item that runs */
 uint64_t size;         /* bytes of it sent so far */
+
+static int address; /* the one of hb that is tried: its index in the list */
+static unsigned char held[HEADER_SIZE + HELD_MAX]; /* a message to be sent */
+static size_t held_bytes;
 
 /* Has a signal come that ends this process? */
 static bool is_signalled(void) {
@@ -61,6 +69,50 @@ static short wait_for_server(int fd, short events, double deadline) {
 
 /* --- Finding the server, and connecting to it */
 
+/* The server is at this address.  If that means all interfaces, it is the
+ * loopback one. */
+static void take_address(const void *bytes) {
+    memcpy(&sb.sin_addr, bytes, sizeof(sb.sin_addr));
+    if (sb.sin_addr.s_addr != 0)
+        return;
+    sb.sin_addr.s_addr = inet_addr("127.0.0.1");
+    strcpy(hname, "127.0.0.1");
+}
+
+/* Finds the server, as in the article: its host, and its port.  Returns false
+ * if it cannot, which it has said. */
+static bool find_server(const char *port) {
+    hb = is_ipv6_address(hname) ? NULL : system_gethostbyname(hname);
+    svc = is_port_number(port) ? NULL : getservbyname(port, "tcp");
+    const char *reason = host_problem(hname, hb);
+    long number = port_of(port, svc);
+    if (number <= 0) {
+        say("fatal: unable to find the port of %s:%s: no such service", hname,
+            port);
+        return false;
+    }
+    if (reason != NULL) {
+        say("fatal: unable to connect to %s port %s: %s", hname, port, reason);
+        return false;
+    }
+    cport = (unsigned short)number;
+    address = 0;
+    take_address(hb->h_addr_list[address]);
+    return true;
+}
+
+/* Goes on to the next address that the server's name has.  Returns false if
+ * that is the first one again, as it always is for a child. */
+static bool next_address(void) {
+    if (hb == NULL)
+        return false;
+    address++;
+    if (hb->h_addr_list[address] == NULL)
+        address = 0;
+    take_address(hb->h_addr_list[address]);
+    return address > 0;
+}
+
 /* Makes c a connection to the server.  Returns 0, or an errno. */
 static int try_connect(double deadline) {
     int error = 0;
@@ -85,82 +137,34 @@ static void hang_up(void) {
     c = -1;
 }
 
-/* Connects, trying again for PATIENCE seconds unless this is a child, whose
- * server listens already.  Returns CLIENT_CONNECTED, or how it failed. */
-static enum client_end dial(bool is_child) {
-    double deadline = now() + PATIENCE;
-    double pause = FIRST_PAUSE;
-    int error = 0;
-    for (;;) {
-        error = try_connect(deadline);
-        if (error == 0)
-            return CLIENT_CONNECTED;
-        hang_up();
-        if (is_child || is_signalled() || now() + pause >= deadline)
-            break;
-        wait_for_server(-1, 0, now() + pause);
-        if (is_signalled())
-            return CLIENT_SIGNALLED;
-        pause = pause < LAST_PAUSE ? 2 * pause : pause;
-    }
-    if (is_signalled())
-        return CLIENT_SIGNALLED;
-    if (is_child && child_is_orphan())
-        return CLIENT_LOST; /* nobody is left who could do anything */
-    say("fatal: unable to connect to %s port %d: %s", hname, (int)cport,
-        strerror(error));
-    return CLIENT_UNCONNECTED;
-}
-
-/* Finds the server, as in the article: its host, and its port.  Returns false
- * if it cannot, which it has said. */
-static bool find_server(const char *port) {
-    bool is_number = port[strspn(port, "0123456789")] == '\0';
-    hb = gethostbyname(hname);
-    svc = is_number ? NULL : getservbyname(port, "tcp");
-    long number = port_of(port, svc);
-    if (number <= 0) {
-        say("fatal: unable to find the port of %s:%s: no such service", hname,
-            port);
-        return false;
-    }
-    if (hb == NULL || hb->h_addrtype != AF_INET) {
-        say("fatal: unable to connect to %s port %s: no such host", hname,
-            port);
-        return false;
-    }
-    cport = (unsigned short)number;
-    memcpy(&sb.sin_addr, hb->h_addr_list[0], sizeof(sb.sin_addr));
-    return true;
-}
-
 /* --- The conversation */
 
 static size_t read_server(void *buffer, size_t n, double deadline) {
     return readn_waiting(c, buffer, n, wait_for_server, deadline);
 }
 
-/* How the proofs at the beginning ended. */
-enum proof_result {
-    PROVED,
-    DROPPED, /* the server hung up, or was silent, before it proved anything */
-    REFUTED  /* it is not our server, which was said; or is gone now */
+/* How an attempt to connect and to exchange the proofs ended. */
+enum meeting {
+    MET,
+    UNREACHED,  /* there was no connection; errno says why */
+    UNANSWERED, /* there was one, but no answer; errno says why */
+    REFUTED     /* it is not our server, which was said */
 };
 
 /* Receives the server's half of the proofs. */
-static enum proof_result check_server(
-    const struct identity *me, struct challenge *challenge) {
+static enum meeting check_server(
+    const struct identity *me, struct challenge *challenge, double deadline) {
     unsigned char answer[MAGIC_SIZE + NONCE_SIZE + PROOF_SIZE];
     unsigned char proof[PROOF_SIZE];
-    bool is_child = me->kind == CLIENT_CHILD; /* its server is just busy */
-    double deadline = is_child ? 0 : now() + PATIENCE;
-    if (read_server(answer, sizeof(answer), deadline) < sizeof(answer))
-        return DROPPED;
+    if (read_server(answer, sizeof(answer), deadline) < sizeof(answer)) {
+        errno = errno != 0 ? errno : HUNG_UP;
+        return UNANSWERED;
+    }
     memcpy(challenge->server_nonce, answer + MAGIC_SIZE, NONCE_SIZE);
     secret_prove_server(proof, me->secret, challenge);
     if (memcmp(answer, MAGIC, MAGIC_SIZE) == 0 &&
         secret_equal(answer + MAGIC_SIZE + NONCE_SIZE, proof, PROOF_SIZE))
-        return PROVED;
+        return MET;
     say("fatal: %s port %d does not know our token: it is not our server",
         hname, (int)cport);
     return REFUTED;
@@ -168,7 +172,7 @@ static enum proof_result check_server(
 
 /* Has the server prove that it is ours, then proves to it that this is a
  * client of it.  That opening asks for the first item. */
-static enum proof_result authenticate(const struct identity *me) {
+static enum meeting authenticate(const struct identity *me, double deadline) {
     unsigned char hello[MAGIC_SIZE + NONCE_SIZE];
     unsigned char opening[HEADER_SIZE + PROOF_SIZE];
     struct challenge challenge;
@@ -180,39 +184,109 @@ static enum proof_result authenticate(const struct identity *me) {
     memcpy(hello, is_child ? MAGIC_CHILD : MAGIC, MAGIC_SIZE);
     memcpy(hello + MAGIC_SIZE, challenge.client_nonce, NONCE_SIZE);
     if (writen(c, hello, sizeof(hello)) < sizeof(hello))
-        return DROPPED;
-    enum proof_result result = check_server(me, &challenge);
-    if (result != PROVED)
+        return UNANSWERED;
+    enum meeting result = check_server(me, &challenge, deadline);
+    if (result != MET)
         return result;
     put_header(opening, wanted, 0);
     secret_prove_client(
         opening + HEADER_SIZE, me->secret, &challenge, opening);
     bool sent = writen(c, opening, sizeof(opening)) == sizeof(opening);
-    return sent ? PROVED : REFUTED;
+    return sent ? MET : UNANSWERED;
 }
 
-/* Connects, and exchanges the proofs.  Who was dropped, since too many had
- * proved nothing yet, tries again a few times.  Returns
- * CLIENT_CONNECTED, or how it failed. */
+/* How much longer a client tries to meet its server. */
+struct patience {
+    double deadline; /* no attempt begins after it */
+    double answer;   /* seconds that the server may take to prove itself */
+    double pause;    /* seconds before the next attempt */
+};
+
+static double earlier(double a, double b) {
+    return a < b ? a : b;
+}
+
+/* One attempt to meet the server. */
+static enum meeting try_to_meet(
+    const struct identity *me, struct patience *patience) {
+    errno = try_connect(earlier(now() + ATTEMPT, patience->deadline));
+    if (errno != 0)
+        return UNREACHED;
+    if (me->kind == CLIENT_CHILD)
+        patience->deadline = now() + PATIENCE; /* the parent is there */
+    double answered_by =
+        earlier(now() + patience->answer, patience->deadline + OPENING);
+    patience->answer *= 2;
+    return authenticate(me, answered_by);
+}
+
+/* May another attempt go better, after one that failed so?  A child's server
+ * was listening before the child was there, so what refuses the child, resets
+ * its connection or does not answer is a queue that is full.  Whatever else
+ * fails, on this machine, will not get better.  Elsewhere everything may: the
+ * server, its host and the way to it may all have yet to come up. */
+static bool is_passing(const struct identity *me, int error) {
+    return me->kind != CLIENT_CHILD || error == ECONNREFUSED ||
+        error == ECONNRESET || error == EPIPE || error == ETIMEDOUT ||
+        error == HUNG_UP;
+}
+
+/* A child whose parent has died: who listens there now is somebody else. */
+static bool is_orphan(const struct identity *me) {
+    return me->kind == CLIENT_CHILD && child_is_orphan();
+}
+
+/* The server cannot be reached, for that reason: says so, and a child has the
+ * parent end the run. */
+static enum client_end give_up(const struct identity *me, int error) {
+    if (is_signalled() || is_orphan(me))
+        return CLIENT_LOST; /* nobody is left who could do anything */
+    say("fatal: unable to connect to %s port %d: %s", hname, (int)cport,
+        strerror(error));
+    if (me->kind == CLIENT_CHILD)
+        child_give_up();
+    return CLIENT_UNCONNECTED;
+}
+
+/* Waits a while, unless a signal comes; the next time longer. */
+static void rest(struct patience *patience) {
+    wait_for_server(-1, 0, now() + patience->pause);
+    patience->pause = earlier(2 * patience->pause, LAST_PAUSE);
+}
+
+/* Connects to the server and exchanges the proofs, and tries again if need be:
+ * at each of its addresses in turn, with a pause after the last one.  Returns
+ * CLIENT_CONNECTED, or how it failed.
+ *
+ * A client from elsewhere has PATIENCE for that, in which the server may come.
+ * A child's server is there, but all children may dial while the parent still
+ * forks, and accepts nobody.  Its queue of connections holds so many; beyond
+ * that systems reset a connection, at once or when it is used, or ignore it,
+ * also when it looks established to the client, who would wait for ever.  So a
+ * child dials again, with longer and longer pauses, unless there was nothing
+ * but silence or refusals for PATIENCE, or its parent has died; and a living
+ * parent ends its children.
+ *
+ * But somebody who accepts, and then hangs up, has decided so: he has too many
+ * clients without a proof, or comes to his end.  DROPS_MAX times are enough.
+ */
 static enum client_end meet_server(const struct identity *me) {
-    bool is_child = me->kind == CLIENT_CHILD;
-    double pause = FIRST_PAUSE / 2;
-    for (int attempt = 0; attempt < DROPS_MAX; attempt++) {
-        if (is_child && child_is_orphan())
-            return CLIENT_LOST; /* who listens there now is somebody else */
-        enum client_end end = dial(is_child);
-        if (end == CLIENT_UNCONNECTED && is_child)
-            child_give_up();
-        if (end != CLIENT_CONNECTED)
-            return end;
-        enum proof_result result = authenticate(me);
-        if (result == PROVED)
+    struct patience patience = {now() + PATIENCE, OPENING, FIRST_PAUSE};
+    int drops = 0;
+    while (drops < DROPS_MAX && !is_signalled() && !is_orphan(me)) {
+        enum meeting result = try_to_meet(me, &patience);
+        int error = errno;
+        if (result == MET)
             return CLIENT_CONNECTED;
         hang_up();
-        if (result == REFUTED || is_signalled())
-            break;
-        wait_for_server(-1, 0, now() + pause);
-        pause *= 2;
+        if (result == REFUTED)
+            return CLIENT_REFUTED;
+        if (!is_passing(me, error) ||
+            now() + patience.pause >= patience.deadline)
+            return give_up(me, error);
+        drops += error == HUNG_UP;
+        if (drops < DROPS_MAX && !next_address())
+            rest(&patience);
     }
     return CLIENT_LOST;
 }
@@ -226,6 +300,7 @@ static int receive_order(char **text) {
         return -1;
     which = get_u32(header);
     size = 0;
+    held_bytes = 0;
     uint32_t length = get_u32(header + 4);
     if (which == NONE && length == 0)
         return 0;
@@ -240,6 +315,21 @@ static int receive_order(char **text) {
     return -1;
 }
 
+/* Sends a message, and what was held back before it, in one write.  Returns
+ * false if the server is gone. */
+static bool send_all(uint32_t item, const void *payload, size_t n) {
+    unsigned char header[HEADER_SIZE];
+    struct iovec pieces[3] = {
+        {.iov_base = held, .iov_len = held_bytes},
+        {.iov_base = header, .iov_len = sizeof(header)},
+        {.iov_base = (void *)(uintptr_t)payload, .iov_len = n},
+    };
+    size_t all = held_bytes + sizeof(header) + n;
+    put_header(header, item, n);
+    held_bytes = 0;
+    return writen_pieces(c, pieces, 3, wait_for_server) == all;
+}
+
 /* Sends the end of the item, which asks for the next one.  Returns false if
  * the server is gone. */
 static bool send_end(const struct ending *ending) {
@@ -250,8 +340,7 @@ static bool send_end(const struct ending *ending) {
     put_u32(payload + 8, (uint32_t)(size >> 32));
     put_u32(payload + 12, (uint32_t)size);
     memcpy(payload + END_SIZE, ending->reason, length);
-    return send_message(
-        c, which | END, payload, END_SIZE + length, wait_for_server);
+    return send_all(which | END, payload, END_SIZE + length);
 }
 
 /* Runs items until there are no more.  Returns how that ended. */
@@ -275,18 +364,13 @@ static enum client_end run_items(cursor *run, void *arg) {
  * its parent and asks no resolver, has the parent end the run if it cannot
  * connect, and does not return. */
 enum client_end client(const struct identity *me, cursor *run, void *arg) {
-    bool is_child = me->kind == CLIENT_CHILD;
     memset(&sb, 0, sizeof(sb));
     sb.sin_family = AF_INET;
-    if (is_child)
-        sb.sin_addr = sa.sin_addr;
+    if (me->kind == CLIENT_CHILD)
+        take_address(&sa.sin_addr);
     else if (!find_server(me->port))
         return CLIENT_UNCONNECTED;
     sb.sin_port = htons(cport);
-    if (sb.sin_addr.s_addr == 0) { /* all interfaces: take the loopback one */
-        sb.sin_addr.s_addr = inet_addr("127.0.0.1");
-        strcpy(hname, "127.0.0.1");
-    }
     enum client_end end = meet_server(me);
     if (end == CLIENT_CONNECTED)
         end = run_items(run, arg);
@@ -294,15 +378,38 @@ enum client_end client(const struct identity *me, cursor *run, void *arg) {
     return is_signalled() ? CLIENT_SIGNALLED : end;
 }
 
+/* Keeps a short message for later; there is none yet. */
+static void hold_back(const void *data, size_t bytes) {
+    put_header(held, which, bytes);
+    memcpy(held + HEADER_SIZE, data, bytes);
+    held_bytes = HEADER_SIZE + bytes;
+}
+
+static bool send_held(void) {
+    struct iovec piece = {.iov_base = held, .iov_len = held_bytes};
+    size_t all = held_bytes;
+    held_bytes = 0;
+    return writen_pieces(c, &piece, 1, wait_for_server) == all;
+}
+
 /* The client's half of the conversation about an item: sends these bytes
- * behind those sent before.  Returns 0, or -1 when the server is gone. */
+ * behind those sent before.  A short piece is held back, to go out with the
+ * next one or with the end: a second write would have to wait until the first
+ * one is acknowledged, where there is no TCP_NODELAY.  No bytes: sends what is
+ * held back.  Returns 0, or -1 when the server is gone. */
 int xclient(const void *data, size_t bytes) {
     const char *from = data;
+    size += bytes;
+    if (bytes == 0)
+        return send_held() ? 0 : -1;
+    if (bytes <= HELD_MAX && held_bytes == 0) {
+        hold_back(data, bytes);
+        return 0;
+    }
     while (bytes > 0) {
         size_t n = bytes < DATA_MAX ? bytes : DATA_MAX;
-        if (!send_message(c, which, from, n, wait_for_server))
+        if (!send_all(which, from, n))
             return -1;
-        size += n;
         from += n;
         bytes -= n;
     }

@@ -41,6 +41,7 @@
 #include "lib/list.h"
 #include "lib/options.h"
 #include "lib/report.h"
+#include "lib/resolve.h"
 #include "lib/say.h"
 #include "lib/secret.h"
 #include "lib/system.h"
@@ -159,7 +160,7 @@ static void be_child(uint32_t number) {
     bool demonstration = options.mode == MODE_DEMONSTRATION;
     cursor *run = demonstration ? demo_cursor : command_run;
     enum client_end end = client(&me, run, &command);
-    _exit(end == CLIENT_LOST ? 1 : 0);
+    _exit(end == CLIENT_DONE || end == CLIENT_IDLE ? 0 : 1);
 }
 
 /* Ends the children, for which there will be no server. */
@@ -340,11 +341,9 @@ static int be_client(void) {
         command.input = true;
     }
     snprintf(hname, sizeof(hname), "%s", options.argument['c']);
-    char *colon = strchr(hname, ':');
-    if (colon != NULL) {
-        *colon = '\0';
-        me.port = colon + 1;
-    }
+    const char *port = split_address(hname);
+    if (port != NULL)
+        me.port = port;
     enum client_end end = client(&me, command_run, &command);
     int signal = signals_next();
     if (signal != 0)

@@ -122,18 +122,6 @@ static inline void put_header(
     put_u32(header + 4, (uint32_t)bytes);
 }
 
-/* The port that a name means, in host byte order: that of the service, if
- * getservbyname() has found one (its s_port is in network byte order), or else
- * the number.  Returns -1 if it is neither. */
-static inline long port_of(const char *name, const struct servent *service) {
-    if (service != NULL)
-        return ntohs((uint16_t)service->s_port);
-    if (*name == '\0' || name[strspn(name, "0123456789")] != '\0')
-        return -1;
-    unsigned long number = strtoul(name, NULL, 10);
-    return number <= 65535 ? (long)number : -1;
-}
-
 /* Seconds on a clock that nobody sets; its zero is some fixed moment.  A
  * deadline is a time on this clock, or 0 for none. */
 static inline double now(void) {

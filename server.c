@@ -12,6 +12,7 @@
 #include "lib/items.h"
 #include "lib/monitor.h"
 #include "lib/output.h"
+#include "lib/resolve.h"
 #include "lib/say.h"
 #include "lib/system.h"
 #include <fcntl.h>
@@ -35,58 +36,55 @@ unsigned short sport;           /* the server's port, host byte order */
 
 /* --- Listening */
 
-/* Makes s listen on a port, in host byte order.  Returns 0, or -1 with errno
- * set.  bind() alone does not tell: two sockets may be bound to one port while
- * neither of them listens. */
+/* Makes s listen on a port, in host byte order, at the first address of ha
+ * that this machine has.  Returns 0, or -1 with errno set.  bind() alone does
+ * not tell: two sockets may be bound to one port while neither of them
+ * listens. */
 static int listen_on(long port) {
-    int yes = 1;
-    s = socket(AF_INET, SOCK_STREAM, 0);
-    if (s < 0)
-        return -1;
+    int error = EADDRNOTAVAIL;
     sa.sin_port = htons((uint16_t)port);
-    system_send_timeout(s, 40000); /* connections inherit it */
-    setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-    if (system_tune_connection(s) == 0 &&
-        bind(s, (struct sockaddr *)&sa, sizeof(sa)) == 0 &&
-        listen(s, SOMAXCONN) == 0)
-        return 0;
-    int error = errno;
-    close(s);
-    s = -1;
+    for (char **address = ha->h_addr_list;
+         *address != NULL && error == EADDRNOTAVAIL; address++) {
+        memcpy(&sa.sin_addr, *address, sizeof(sa.sin_addr));
+        s = socket(AF_INET, SOCK_STREAM, 0);
+        if (s >= 0 && system_tune_listener(s) == 0 &&
+            bind(s, (struct sockaddr *)&sa, sizeof(sa)) == 0 &&
+            listen(s, SOMAXCONN) == 0)
+            return 0;
+        error = errno;
+        if (s >= 0)
+            close(s);
+        s = -1;
+    }
     errno = error;
     return -1;
 }
 
 /* Opens the listening socket s on host hname, as in the article; hname becomes
- * the address.  A port of NULL is the well-known one or, if that is not to be
- * had, any.  Returns 0, or -1, which it has said. */
+ * the address, as the system tells it: a jail may have another one.  A port of
+ * NULL is the well-known one or, if that is not to be had, any.  Returns 0, or
+ * -1, which it has said. */
 int server_open(const char *port) {
     const char *name = port != NULL ? port : "ingreslock";
-    bool is_number = name[strspn(name, "0123456789")] == '\0';
     socklen_t length = sizeof(sa);
-    const char *reason = NULL;
     memset(&sa, 0, sizeof(sa));
     sa.sin_family = AF_INET;
-    ha = gethostbyname(hname);
-    svs = is_number ? NULL : getservbyname(name, "tcp");
+    ha = is_ipv6_address(hname) ? NULL : system_gethostbyname(hname);
+    svs = is_port_number(name) ? NULL : getservbyname(name, "tcp");
+    const char *reason = host_problem(hname, ha);
     long number = port_of(name, svs);
-    if (ha == NULL || ha->h_addrtype != AF_INET) {
-        reason = "no such host";
-    } else if (number < 0 && port != NULL) {
+    if (reason == NULL && number < 0 && port != NULL)
         reason = "no such service, and no number";
-    } else {
-        memcpy(&sa.sin_addr, ha->h_addr_list[0], sizeof(sa.sin_addr));
-        inet_ntop(AF_INET, &sa.sin_addr, hname, sizeof(hname));
-        if ((number < 0 || listen_on(number) < 0) &&
-            (port != NULL || listen_on(0) < 0))
-            reason = strerror(errno);
-    }
+    if (reason == NULL && (number < 0 || listen_on(number) < 0) &&
+        (port != NULL || listen_on(0) < 0))
+        reason = strerror(errno);
     if (reason == NULL && getsockname(s, (struct sockaddr *)&sa, &length) < 0)
         reason = strerror(errno);
     if (reason != NULL) {
         say("fatal: unable to listen on %s port %s: %s", hname, name, reason);
         return -1;
     }
+    inet_ntop(AF_INET, &sa.sin_addr, hname, sizeof(hname));
     sport = ntohs(sa.sin_port);
     cport = sport; /* children inherit that */
     return 0;

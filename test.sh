@@ -2526,6 +2526,17 @@ $ gather -c a..b:7 echo
 ? 1
 .
 
+try '-b, -c: an IPv6 address is refused, in words' <<'.'
+$ gather -c ::1 echo; gather -c '[::1]:7' echo; gather -c '[::1]' echo
+$ gather -b ::1 -p 7 echo ::: a; gather -b '[::1]' -p 7 echo ::: a
+! fatal: unable to connect to ::1 port ingreslock: gather speaks IPv4 only
+! fatal: unable to connect to [::1] port 7: gather speaks IPv4 only
+! fatal: unable to connect to [::1] port ingreslock: gather speaks IPv4 only
+! fatal: unable to listen on ::1 port 7: gather speaks IPv4 only
+! fatal: unable to listen on [::1] port 7: gather speaks IPv4 only
+? 1
+.
+
 try '-c: waits for the server to come' <<'.'
 $ gather -v -p 0 true ::: a 2>err; p=$(port); rm err
 $ gather -c 127.0.0.1:$p echo late & sleep $second
@@ -2554,7 +2565,6 @@ $ (GATHER_TOKEN=ffffffffffffffffffffffffffffffff
 $     gather -c 127.0.0.1:$p echo bad 2>&1; echo $?) | sed "s/$p/N/"
 $ gather -c 127.0.0.1:$p echo good; wait; cat out; sed 1d err
 gather: fatal: 127.0.0.1 port N does not know our token: it is not our server
-gather: fatal: the connection is lost
 1
 good a
 gather: warning: refused a stranger at 127.0.0.1: wrong token

@@ -5,7 +5,7 @@
  *
  * Appends to the file: elapsed seconds, seconds of CPU, the largest resident
  * set of the command or of any descendant it has waited for in KiB, and its
- * exit status.  wait4() is not in POSIX, but wherever there is a getrusage().
+ * exit status.  ru_maxrss is not in POSIX, but in most systems.
  */
 #define _DEFAULT_SOURCE
 #include <stdio.h>
@@ -41,7 +41,8 @@ int main(int argc, char **argv) {
         execvp(argv[2], argv + 2);
         _exit(127);
     }
-    if (f == NULL || pid < 0 || wait4(pid, &status, 0, &r) < 0) {
+    if (f == NULL || pid < 0 || waitpid(pid, &status, 0) < 0 ||
+        getrusage(RUSAGE_CHILDREN, &r) < 0) { /* there is no other child */
         perror("clock");
         return 1;
     }

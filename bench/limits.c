@@ -98,7 +98,7 @@ static void stream(void) {
     pthread_t t;
     socklen_t length = sizeof(address);
     address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_addr.s_addr = inet_addr("127.0.0.1");
     if ((s = socket(AF_INET, SOCK_STREAM, 0)) < 0 ||
         bind(s, (struct sockaddr *)&address, sizeof(address)) < 0 ||
         listen(s, SOMAXCONN) < 0 ||

@@ -225,15 +225,17 @@ static enum verdict deliver(
     double before = now();
     if (xclient(piece, n) < 0)
         return LOST;
-    process->quiet_since = now();
-    double waited = process->quiet_since - before;
+    double after = now();
+    double waited = after - before;
+    if (n > 0)
+        process->quiet_since = after;
     if (process->deadline > 0 && waited > 2e-3)
         process->deadline += waited;
     return GO_ON;
 }
 
-/* Sleeps until the process has written or ended, the server is gone, or the
- * deadline. */
+/* Sleeps until the process, if there is one yet, has written or ended, the
+ * server is gone, or the deadline. */
 static enum verdict sleep_until_news(
     const struct process *process, double deadline) {
     struct pollfd poll_fds[3] = {
@@ -291,6 +293,8 @@ static enum verdict step(struct process *process) {
         else
             deadline = last_moment(process);
     }
+    if (deliver(process, NULL, 0) == LOST) /* what was held back */
+        return LOST;
     return sleep_until_news(process, deadline);
 }
 
@@ -306,7 +310,8 @@ static int start_patiently(
         int error = start(process, plan, input);
         if (error != EAGAIN || now() >= give_up)
             return error;
-        if (wait_ready(c, POLLIN, now() + pause) != 0 || signals_next() != 0)
+        process->out = -1;
+        if (sleep_until_news(process, now() + pause) == LOST)
             return -1;
         pause *= 2;
     }

@@ -53,7 +53,10 @@ struct conn *conn_new(int fd, struct in_addr from) {
     if (fd < 0)
         return NULL;
     if (!run_goes_on()) {
-        close(fd); /* its client learns from this that it is over */
+        /* Its client learns from this that it is over.  To close it alone may
+         * be a reset, which a queue that is full sends as well. */
+        shutdown(fd, SHUT_RDWR);
+        close(fd);
         errno = ECONNABORTED;
         return NULL;
     }

@@ -183,8 +183,9 @@ struct ending {
 };
 
 /* A cursor runs one item in a client: it passes what it finds to xclient(), as
- * often as it likes.  *ending is success unless it says otherwise.  Returns 0,
- * or -1 when xclient() has: the server is gone. */
+ * often as it likes.  A short piece may wait there for the next one, or the
+ * end; xclient(NULL, 0) sends it at once.  *ending is success unless it says
+ * otherwise.  Returns 0, or -1 when xclient() has: the server is gone. */
 typedef int cursor(
     uint32_t item, const char *text, struct ending *ending, void *arg);
 
@@ -208,6 +209,7 @@ enum client_end {
     CLIENT_DONE,        /* the server has received everything */
     CLIENT_IDLE,        /* the same, but there was no item for it */
     CLIENT_LOST,        /* the connection was lost */
+    CLIENT_REFUTED,     /* who answered is not our server, which it has said */
     CLIENT_UNCONNECTED, /* there was none, which it has said */
     CLIENT_SIGNALLED    /* a signal has ended it */
 };

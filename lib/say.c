@@ -5,8 +5,8 @@
  */
 #include "say.h"
 #include "../protocol.h"
+#include "system.h"
 #include "text.h"
-#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>

@@ -8,11 +8,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -66,18 +68,35 @@ static inline void system_pipe_size(int fd, int bytes) {
 /*
  * Keep-alive: after 20 seconds of silence and 4 probes a peer whose machine
  * has vanished is missed.  The options have names on most systems, some of
- * which hide them from programs that ask for POSIX.
+ * which hide them from programs that ask for POSIX: FreeBSD, and macOS, whose
+ * first one has another name.
  * Without it: such a peer is missed after two hours, or by -t.
  */
+#if defined(TCP_KEEPIDLE)
+#define KEEP_IDLE TCP_KEEPIDLE
+#elif defined(__FreeBSD__)
+#define KEEP_IDLE 256
+#elif defined(__APPLE__)
+#define KEEP_IDLE 0x10 /* TCP_KEEPALIVE */
+#endif
+#if defined(TCP_KEEPINTVL) && defined(TCP_KEEPCNT)
+#define KEEP_INTERVAL TCP_KEEPINTVL
+#define KEEP_COUNT TCP_KEEPCNT
+#elif defined(__FreeBSD__)
+#define KEEP_INTERVAL 512
+#define KEEP_COUNT 1024
+#elif defined(__APPLE__)
+#define KEEP_INTERVAL 0x101
+#define KEEP_COUNT 0x102
+#endif
 static inline void system_keep_alive(int fd) {
     int yes = 1;
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof(yes));
-#if defined(TCP_KEEPIDLE) && defined(TCP_KEEPINTVL) &&                        \
-    defined(TCP_KEEPCNT) && !defined(PLAIN)
+#if defined(KEEP_IDLE) && defined(KEEP_INTERVAL) && !defined(PLAIN)
     int idle = 20, interval = 5, count = 4;
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
+    setsockopt(fd, IPPROTO_TCP, KEEP_IDLE, &idle, sizeof(idle));
+    setsockopt(fd, IPPROTO_TCP, KEEP_INTERVAL, &interval, sizeof(interval));
+    setsockopt(fd, IPPROTO_TCP, KEEP_COUNT, &count, sizeof(count));
 #endif
 }
 
@@ -99,7 +118,8 @@ static inline void system_send_timeout(int fd, int milliseconds) {
 
 /*
  * No waiting for more to send: messages are short, and each is one write.
- * Without it: nothing.
+ * Without it: what follows a piece of an item waits until this is known to
+ * have arrived, 40 ms on Linux; but short ones go with the end: xclient().
  */
 static inline void system_no_delay(int fd) {
 #if defined(TCP_NODELAY) && !defined(PLAIN)
@@ -155,14 +175,66 @@ static inline unsigned long system_process_limit(void) {
 }
 
 /*
- * The largest number of a signal.  POSIX has no name for it.
- * Without NSIG: signals above 64 that were ignored on entry stay ignored for
+ * The largest number of a signal.  POSIX has no name for it, and NSIG does not
+ * count those for real time everywhere.  To ask for one that there is not does
+ * no harm.
+ * Without NSIG: signals above 128 that were ignored on entry stay ignored for
  * commands.
  */
-#if defined(NSIG) && NSIG > 65 && !defined(PLAIN)
+#if defined(NSIG) && NSIG > 129 && !defined(PLAIN)
 #define SIGNAL_MAX (NSIG - 1)
 #else
-#define SIGNAL_MAX 64
+#define SIGNAL_MAX 128
+#endif
+
+/*
+ * Bytes that a pipe takes at once when poll() says that it takes something.
+ * A system where that is not the same for all pipes, as the Hurd, has no name
+ * for it.
+ * Without it: the least that POSIX allows; long messages are more writes.
+ */
+#ifndef PIPE_BUF
+#define PIPE_BUF 512
+#endif
+
+/*
+ * gethostbyname(), which the article calls, has left POSIX, and may leave a
+ * system.
+ * Without it: getaddrinfo(), of which the article's struct hostent is made;
+ * of the addresses of a name the first 32.
+ */
+#ifdef PLAIN
+#define ADDRESSES 32
+static inline struct hostent *system_gethostbyname(const char *name) {
+    static struct in_addr addresses[ADDRESSES];
+    static char *list[ADDRESSES + 1];
+    static struct hostent host;
+    struct addrinfo hints, *found = NULL;
+    int n = 0;
+    memset(&hints, 0, sizeof(hints));
+    hints.ai_family = AF_INET;
+    hints.ai_socktype = SOCK_STREAM; /* each address once */
+    if (getaddrinfo(name, NULL, &hints, &found) != 0)
+        return NULL;
+    for (struct addrinfo *a = found; a != NULL && n < ADDRESSES;
+         a = a->ai_next) {
+        struct sockaddr_in in;
+        memcpy(&in, a->ai_addr, sizeof(in));
+        addresses[n] = in.sin_addr;
+        list[n] = (char *)&addresses[n];
+        n++;
+    }
+    list[n] = NULL;
+    freeaddrinfo(found);
+    host.h_name = (char *)(uintptr_t)name;
+    host.h_aliases = &list[n]; /* none */
+    host.h_addrtype = AF_INET;
+    host.h_length = (int)sizeof(addresses[0]);
+    host.h_addr_list = list;
+    return &host;
+}
+#else
+#define system_gethostbyname(name) gethostbyname(name)
 #endif
 
 /*
@@ -185,6 +257,14 @@ static inline int system_tune_connection(int fd) {
             fcntl(fd, F_SETFL, O_NONBLOCK) < 0
         ? -1
         : 0;
+}
+
+/* What the listening socket gets, and connections inherit. */
+static inline int system_tune_listener(int fd) {
+    int yes = 1;
+    system_send_timeout(fd, 40000);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+    return system_tune_connection(fd);
 }
 
 #endif

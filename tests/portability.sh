@@ -566,10 +566,9 @@ $ imports
 [none] splice
 .
 
-try 'systems: the same with -DPLAIN: neither splice() nor vfork()' <<'.'
+try 'systems: the same with -DPLAIN: no splice(), vfork(), gethostbyname()' <<'.'
 $ copy .
 $ imports -DPLAIN
-[OB] gethostbyname
 [TMR] clock_gettime
 [TMR] nanosleep
 [TSS] pthread_attr_setstacksize

@@ -199,7 +199,7 @@ static int dial(void) {
     memset(&to, 0, sizeof(to));
     to.sin_family = AF_INET;
     to.sin_port = htons(port);
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    to.sin_addr.s_addr = inet_addr("127.0.0.1");
     if (connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0) return fd;
     int error = errno;
     close(fd);
@@ -825,7 +825,7 @@ static void squat(const char *file, const char *how) {
     int s = socket(AF_INET, SOCK_STREAM, 0);
     memset(&at, 0, sizeof(at));
     at.sin_family = AF_INET;
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    at.sin_addr.s_addr = inet_addr("127.0.0.1");
     if (s < 0 || bind(s, (struct sockaddr *)&at, n) < 0 || listen(s, 5) < 0 ||
         getsockname(s, (struct sockaddr *)&at, &n) < 0)
         fail("listen");

@@ -305,10 +305,12 @@ squat() {
     fi
     [ $status -eq 1 ] || echo "status $status, not 1"
     {
-        [ "$how" = close ] ||
+        if [ "$how" = close ]; then
+            echo 'gather: fatal: the connection is lost'
+        else
             printf 'gather: fatal: 127.0.0.1 port %s does not know our %s\n' \
                 "$port" 'token: it is not our server'
-        echo 'gather: fatal: the connection is lost'
+        fi
     } | cmp -s - err || cat err
     [ ! -e ran ] || echo 'an item has run'
     want=20

@@ -90,6 +90,9 @@ int fuzz_socket(void);
 int fuzz_connect(int fd, const struct sockaddr *to, socklen_t length);
 int fuzz_getsockopt(int fd, int level, int name, int *value, socklen_t *n);
 struct hostent *fuzz_host(const char *name);
+int fuzz_getaddrinfo(const char *name, const char *service,
+    const struct addrinfo *hints, struct addrinfo **found);
+void fuzz_freeaddrinfo(struct addrinfo *found);
 struct servent *fuzz_service(const char *name, const char *protocol);
 
 _Noreturn void fuzz_exit(int status);
@@ -140,6 +143,8 @@ int fuzz_printf(const char *format, ...);
 #define getsockopt fuzz_getsockopt
 #define gethostbyname fuzz_host
 #define getservbyname fuzz_service
+#define getaddrinfo fuzz_getaddrinfo
+#define freeaddrinfo fuzz_freeaddrinfo
 #define exit fuzz_exit
 #define printf fuzz_printf
 #define prctl(...) 0

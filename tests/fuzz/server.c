@@ -931,6 +931,14 @@ int fuzz_nap(const struct timespec *nap, struct timespec *left) {
     return 0;
 }
 
+/* Nothing is there that is in use: see lib/inuse.c. */
+int fuzz_stat(const char *path, struct stat *status) {
+    (void)path;
+    (void)status;
+    errno = ENOENT;
+    return -1;
+}
+
 /* What server_open() would need, which nobody calls. */
 struct hostent *fuzz_host(const char *name) {
     (void)name;
@@ -940,6 +948,20 @@ struct hostent *fuzz_host(const char *name) {
 struct servent *fuzz_service(const char *name, const char *protocol) {
     (void)name;
     (void)protocol;
+    abort();
+}
+
+int fuzz_getaddrinfo(const char *name, const char *service,
+    const struct addrinfo *hints, struct addrinfo **found) {
+    (void)name;
+    (void)service;
+    (void)hints;
+    (void)found;
+    abort();
+}
+
+void fuzz_freeaddrinfo(struct addrinfo *found) {
+    (void)found;
     abort();
 }
 
