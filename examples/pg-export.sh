@@ -292,7 +292,7 @@ cmp -s "$dir/trees" "$dir/again" ||
 psql -X -q -w -c '\set' </dev/null | sed 's/ = .*//' >"$dir/names"
 while read -r name; do
     case $query$key$more in *:"$name"* | *:[\"\']"$name"*)
-        refuse "without a blank behind the colon, :$name is psql's" ;;
+        refuse "it has :$name, which is psql's without a blank" ;;
     esac
 done <"$dir/names"
 
@@ -383,7 +383,7 @@ done <"$dir/names"
             'try again', id::regclass)
         FROM related LEFT JOIN pg_class c ON c.oid = id
             LEFT JOIN pg_namespace n ON n.oid = relnamespace
-        WHERE to_regclass(format('%I.%I', nspname, relname))
+        WHERE to_regclass(quote_ident(nspname) || '.' || quote_ident(relname))
                 IS DISTINCT FROM id::regclass
             OR relfilenode <> 0 AND relfilenode <> pg_relation_filenode(id)
     )
@@ -404,8 +404,8 @@ SELECT concat('COPY (', :'head', ' WHERE false AND ', :'place', ' IS NULL',
 \o
 SELECT CASE :'key' WHEN '' THEN $$ SELECT 'fine' $$ ELSE format($$
     SELECT CASE pg_typeof((SELECT %s FROM (%s) AS q LIMIT 0))
-    WHEN 'record'::regtype THEN 'refused its key is a row without a type: '
-        'name one column' ELSE 'fine' END $$, :'place', :'source') END \gexec
+    WHEN 'record'::regtype THEN 'refused it cannot be parted by a row: '
+        'name a column' ELSE 'fine' END $$, :'place', :'source') END \gexec
 
 -- Where parts begin, and how many rows each has.  By key: keys at about equal
 -- distances, all from one run of the query, which is what the parts are
@@ -440,7 +440,8 @@ SELECT CASE :'key' WHEN '' THEN $$ SELECT 'fine' $$ ELSE format($$
         FROM bound, shape WINDOW w AS (ORDER BY before)
         UNION ALL SELECT total + 1, %1$L || ' IS NOT DISTINCT FROM NULL',
             total - filled || ' rows' FROM shape
-        $$, :'place', :'source', :'key', coalesce(nullif(:'parts', ''), '40'))
+        $$, :'place', :'source', :'key' || E'\n',
+        coalesce(nullif(:'parts', ''), '40'))
         AS parts \gset
 \else
     SELECT format($$

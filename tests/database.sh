@@ -11,6 +11,7 @@
 #                                                 seconds (60)
 #     ROWS=100000 tests/database.sh               with smaller tables than
 #                                                 1,000,000 rows
+#     SEED=7 CASES=200 tests/database.sh random   more of what is random
 #     WITH='busybox sh' tests/database.sh         runs the script with another
 #                                                 shell
 #
@@ -294,6 +295,220 @@ cmp want got
 grep -q 'trying again' err
 .
 
+# --- PostgreSQL: exact, or refused
+
+# forger: stands for gather.  Alters what the items or the parts are told.
+cat >"$dir/bin/forger" <<'.'
+#!/bin/sh
+for arg; do
+    shift
+    set -- "$@" "$(printf '%s\n' "$arg" | sed "$forge_argument")"
+done
+sed -z "$forge_item" | "$real" "$@"
+.
+chmod +x "$dir/bin/forger"
+
+if [ -n "$server" ]; then
+    psql -X -q -v ON_ERROR_STOP=1 <<'.' || lack='tables in it'
+CREATE TYPE pair AS (a int, b int);
+CREATE TYPE mood AS ENUM ('SAD', 'ok', 'a b');
+CREATE DOMAIN percent AS int CHECK (value BETWEEN 0 AND 100);
+CREATE FUNCTION steady(i int) RETURNS text LANGUAGE plpgsql STABLE
+    AS 'BEGIN RETURN i || ''!''; END';
+CREATE FUNCTION chance(i int) RETURNS boolean LANGUAGE plpgsql STABLE
+    AS 'BEGIN RETURN random() > 0.5; END';
+CREATE FUNCTION inlined(i int) RETURNS SETOF int LANGUAGE sql STABLE
+    AS 'SELECT id FROM few LIMIT i';
+CREATE AGGREGATE total (int) (SFUNC = int4pl, STYPE = int, INITCOND = 0);
+CREATE USER reader;
+CREATE TABLE mine AS SELECT i AS id FROM generate_series(1, 1000) AS i;
+ALTER TABLE mine ENABLE ROW LEVEL SECURITY;
+CREATE POLICY odd ON mine USING (id % 2 = 1);
+CREATE TABLE luck AS SELECT 1 AS id;
+ALTER TABLE luck ENABLE ROW LEVEL SECURITY;
+CREATE POLICY lucky ON luck USING (random() > 0.5);
+GRANT SELECT ON mine, luck TO reader;
+CREATE SEQUENCE counter;
+CREATE VIEW first AS SELECT id FROM few ORDER BY id LIMIT 9;
+CREATE VIEW indirect AS SELECT * FROM first;
+.
+fi
+
+try 'what would be another result for each part is refused' <<'.'
+while IFS='|' read -r key query reason; do
+    exits 1 pg-export -k "$key" "$query" >got 2>err </dev/null
+    grep -qF "pg-export: unable to export that: it $reason" err
+    test ! -s got
+done <<'end'
+k|select row_number() over () as k, id from t|has row_number()
+id|select id from t limit 100|has LIMIT or OFFSET
+id|select id from t offset 100|has LIMIT or OFFSET
+id|select id from few where id > (select 1 from t limit 1)|has LIMIT or OFFSET
+id|select * from indirect|has LIMIT or OFFSET
+id|select distinct on (amount) * from t|has DISTINCT ON
+id|select id from t tablesample system (9) repeatable (1)|has TABLESAMPLE
+id|select i as id from inlined(3) i|has LIMIT or OFFSET
+r|select random() as r, id from t|calls random(), which is volatile
+random()|few|calls random(), which is volatile
+id|select id, nextval('counter') from few|calls nextval(regclass)
+id|select id, now() from few|calls now(), which says something else in each
+id|select id, age(current_date) from few|asks for the time
+id|select id, pg_backend_pid() from few|calls pg_backend_pid(), which says
+id|select id, 'now'::timestamp from few|is another query in each session
+pid|select pid from pg_stat_activity|calls pg_stat_get_activity(integer)
+id|select id, lag(id) over (order by id) from few|has lag(
+id|select id, sum(id) over (rows 1 preceding) from few|has a window of ROWS
+id|select id, array_agg(id) from few group by id|has array_agg(
+id|select id, string_agg('a', 'b') from few group by id|has string_agg(
+id|select id, sum(id::float8) from few group by id|has sum(double precision)
+id|select id, avg(id::real) from few group by id|has avg(real)
+id|select id, total(id) from few group by id|has total(integer)
+id|select id, xmax from few|has cmin, cmax or xmax
+last_value|counter|reads counter, which no snapshot is of
+row(id)|few|cannot be parted by a row: name a column
+a|select a[1:PORT] as a from (select '{1}'::int[], 2) q (a, PORT)|has :PORT
+end
+.
+
+try 'keys that are NULL, all, some or none, are exported once' <<'.'
+for key in 'null::int' 'nullif(id, 7)' 'row(nullif(id % 2, 0), id)::pair' \
+    'row(null, null)::pair' 'array[nullif(id, 3)]' 'nullif(id > 3, false)'; do
+    sql "copy (select id, $key from few) to stdout" | sort >want
+    for parts in 1 7; do
+        pg-export -k "$key" -n $parts "select id, $key from few" >got
+        sort got | cmp want -
+    done
+done
+.
+
+try 'rows of a policy, of whoever exports; of one that throws dice none' <<'.'
+sql 'copy (select * from mine where id % 2 = 1 order by 1) to stdout' >want
+PGUSER=reader pg-export mine >got
+cmp want got
+PGUSER=reader pg-export -k id mine >got
+cmp want got
+PGUSER=reader exits 1 pg-export luck 2>err
+grep -q 'calls random(), which is volatile' err
+.
+
+try 'other styles of dates and numbers: exact, or refused with a count' <<'.'
+sql "create table styles as select i as id, timestamptz '2023-03-01' +
+    i * interval '67 min' as t, i / 7.0::float8 as f
+    from generate_series(1, 9999) i" >/dev/null
+styled() {
+    psql -X -q -c "copy (select $1 from styles order by 1) to stdout" >want
+    if pg-export -n 9 -k "$1" "select $1 from styles" >got 2>err; then
+        cmp want got
+    else
+        grep -q 'rows were written, but the part has' err
+    fi
+}
+export PGTZ PGDATESTYLE PGOPTIONS
+for PGTZ in Asia/Kolkata America/New_York; do
+    for PGDATESTYLE in ISO SQL,DMY German Postgres; do
+        styled t
+    done
+done
+for digits in -9 0 1; do
+    PGOPTIONS="-c extra_float_digits=$digits"
+    styled f
+done
+unset PGTZ PGDATESTYLE PGOPTIONS
+sql 'drop table styles' >/dev/null
+.
+
+try 'a part with another number of rows than it has to have ends the export' \
+    <<'.'
+exits 123 pg-export -k id 'select id from t where chance(id)' >got 2>err
+grep -q 'rows were written, but the part has' err
+# A boundary that is in no part; and rows that one COPY does not have.
+forge_item='s/ >= / > /' forge_argument='' GATHER=forger \
+    exits 123 pg-export -k id t >got 2>err
+grep -q 'rows were written, but the part has' err
+forge_item='' forge_argument='s/ FROM (\$table)/ FROM generate_series(1, 9)/' \
+    GATHER=forger exits 123 pg-export t >got 2>err
+grep -q 'rows were written, but the part has 9' err
+.
+
+try 'another server that has a snapshot of that name is not taken for it' \
+    <<'.'
+forge_item='' forge_argument='s,^\([0-9.]*/[0-9]*:\),9\1,' GATHER=forger \
+    exits 123 pg-export few >got 2>err
+grep -q 'this is another server, or another snapshot' err
+.
+
+try 'a table that is emptied, or exchanged, as the export begins' <<'.'
+for sql in 'truncate brief; insert into brief values (3)' \
+    'alter table brief rename to other; create table brief as select 3 as id' \
+    'alter table brief alter id type bigint'; do
+    for key in '' '-k id'; do
+        sql 'create table brief as select i as id from generate_series(1, 9) i'
+        mkfifo hold
+        psql -X -q <hold &
+        exec 9>hold
+        echo "begin; $sql;" >&9
+        till holds "exists (select from pg_locks
+            where relation = (select max(oid) from pg_class
+                where relname in ('brief', 'other'))
+            and mode = 'AccessExclusiveLock')"
+        # shellcheck disable=SC2086 # an option, or nothing
+        exits 1 pg-export $key brief 9>&- >got 2>err &
+        till holds "exists (select from pg_stat_activity
+            where application_name = 'pg-export'
+            and wait_event_type = 'Lock')"
+        echo 'commit;' >&9
+        exec 9>&-
+        wait $!
+        grep -q 'has just been changed: try again' err
+        test ! -s got
+        wait
+        rm hold
+        sql 'drop table if exists brief, other' 2>/dev/null
+    done
+done
+.
+
+try 'a partition that is attached meanwhile: exact, or refused' <<'.'
+sql 'create table late (id int, v text); insert into late
+    select i, i from generate_series(10000, 19999) i' >/dev/null
+sql 'copy (select id, id from cut where id % 20 = 0 order by 1) to stdout' \
+    >want
+{
+    pg-export -k id 'select id, slow(id, 0.002) from cut where id % 20 = 0' \
+        -j 1 >got 2>err && : >fine
+} &
+till has 'COPY (SELECT'
+sql 'alter table cut attach partition late for values from (10000) to (20000)'
+wait
+if [ -e fine ]; then
+    cmp want got
+else
+    grep -q 'rows were written, but the part has' err
+fi
+sql 'alter table cut detach partition late; drop table late' >/dev/null
+.
+
+try 'timeouts of the role are not those of the session with the snapshot' <<'.'
+sql "alter role reader set idle_in_transaction_session_timeout = '100ms'"
+sql "grant select on few to reader"
+PGUSER=reader pg-export -k id 'select id, slow(id, 0.02) from few' -j 2 >got
+test "$(wc -l <got)" = 40
+sql "alter role reader reset all"
+.
+
+: "${CASES:=8}" "${SEED:=$(od -An -N2 -tu2 /dev/urandom | tr -d ' ')}"
+export CASES SEED
+try "$CASES random tables, keys and queries while somebody writes: exact, or \
+refused (SEED=$SEED)" <<'.'
+i=0
+while [ $i -lt "$CASES" ]; do
+    mkdir work.$i
+    (cd work.$i && sh "$here/tests/database-random.sh" $((SEED + i))) >>notes
+    i=$((i + 1))
+done
+sql 'drop table if exists r, "r {}"":x" cascade' 2>/dev/null
+.
+
 # --- What goes wrong
 
 slow='select id, slow(id, 30) from few'
@@ -474,128 +689,7 @@ cmp want got
 .
 done
 
-# --- SQLite
-
-lack=''
-for tool in sqlite3 make cc; do
-    command -v $tool >/dev/null || lack=$tool
-done
-if [ -z "$lack" ]; then
-    # Built aside, so that nothing of the tree changes, which may be read-only.
-    mkdir "$dir/built" "$dir/built/lib" "$dir/built/examples"
-    cp "$here"/*.[ch] "$here/Makefile" "$dir/built"
-    cp "$here"/lib/*.[ch] "$dir/built/lib"
-    cp "$here"/examples/*.c "$here/examples/Makefile" "$dir/built/examples"
-    if (cd "$dir/built/examples" && make) >"$dir/trace" 2>&1; then
-        ln -s "$dir/built/examples/sqlite-cursors" "$dir/bin"
-        sqlite3 "$dir/sales" "CREATE TABLE sale (id INTEGER PRIMARY KEY,
-                amount INTEGER, shop INTEGER);
-            WITH RECURSIVE n (i) AS (
-                SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $ROWS)
-            INSERT INTO sale SELECT 3 * i, i * 7919 % 1000003 - 9, i % 977
-                FROM n WHERE i % 10000 > 500" || lack='database'
-    elif grep -q 'sqlite3\.h' "$dir/trace"; then
-        lack='sqlite3.h (libsqlite3-dev)'
-    else
-        cat "$dir/trace"
-        lack='sqlite-cursors that can be built'
-    fi
-fi
-sales=$dir/sales
-export sales
-
-try 'sqlite-cursors: the sum and the rows of twenty cursors are those of one' \
-    <<'.'
-sqlite3 "$sales" 'SELECT count(*), sum(amount) FROM sale;
-    SELECT id, amount, shop FROM sale ORDER BY amount, id' >want
-sqlite-cursors "$sales" >got
-cmp want got
-test "$(wc -l <got)" -gt $((ROWS / 2))
-.
-
-try 'sqlite-cursors: ids may be as far apart as there are' <<'.'
-for ids in 1,5000000000000000000 -9223372036854775808,9223372036854775807 \
-    -9,-8 7,8 0,600000000000000000; do
-    rm -f db
-    sqlite3 db 'CREATE TABLE sale (id INTEGER PRIMARY KEY, amount, shop)' \
-        "INSERT INTO sale VALUES (${ids%,*}, 2, 3), (${ids#*,}, 1, 4)"
-    sqlite3 db 'SELECT count(*), sum(amount) FROM sale;
-        SELECT id, amount, shop FROM sale ORDER BY amount, id' >want
-    sqlite-cursors db >got
-    cmp want got
-done
-.
-
-try 'sqlite-cursors: all cursors see the same while another session writes' \
-    <<'.'
-cp "$sales" db
-sqlite3 db 'PRAGMA journal_mode = wal; CREATE TABLE tick (n)' >mode
-sum=$(sqlite3 db 'SELECT count(*), sum(amount) FROM sale')
-# Every transaction moves something from one cursor to all others.
-while [ ! -e stop ]; do
-    echo 'BEGIN IMMEDIATE; INSERT INTO tick VALUES (1);'
-    for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19; do
-        first=$((i * ROWS * 3 / 20)) # of a cursor
-        echo "UPDATE sale SET amount = amount + $i WHERE
-                id = (SELECT min(id) FROM sale WHERE id > $first);"
-    done
-    echo 'UPDATE sale SET amount = amount - 190 WHERE
-            id = (SELECT min(id) FROM sale); COMMIT;'
-    sleep 0.1
-done | sqlite3 -cmd '.timeout 60000' db &
-till sh -c 'sqlite3 db "SELECT n FROM tick LIMIT 1" | grep -q 1'
-for round in 1 2 3 4 5; do
-    sqlite-cursors db >got
-    test "$(sed 1q got)" = "$sum"
-done
-: >stop
-wait
-test "$(sqlite3 db 'SELECT count(*), sum(amount) FROM sale')" = "$sum"
-.
-
-try 'sqlite-cursors: no database, none that is one, no table, no rows' <<'.'
-exits 1 sqlite-cursors nosuch 2>err
-grep -qx 'gather: unable to lock nosuch: unable to open database file' err
-test ! -e nosuch
-echo 'this is no database, but a line that is long enough to be read' >text
-exits 1 sqlite-cursors text 2>err
-grep -q 'file is not a database' err
-sqlite3 db 'CREATE TABLE other (a)'
-exits 1 sqlite-cursors db 2>err
-grep -q '^gather: cursor [0-9]*: no such table: sale$' err
-sqlite3 db 'CREATE TABLE sale (id INTEGER PRIMARY KEY, amount, shop)'
-sqlite-cursors db >got
-echo '0|0' | cmp - got
-.
-
-# A table whose cursors take for ever.
-endless='CREATE VIEW sale AS WITH RECURSIVE n (id) AS (
-    SELECT 1 UNION ALL SELECT id + 1 FROM n) SELECT id, 0 AS amount, 0 AS shop
-    FROM n'
-export endless
-
-try 'sqlite-cursors: a child is killed in the middle' <<'.'
-db=$PWD/db
-sqlite3 "$db" "$endless"
-exits 1 sqlite-cursors "$db" >got 2>err &
-till forked 20 "^sqlite-cursors $db"
-sleep 0.5
-kill -KILL "$(pgrep -n -f "^sqlite-cursors $db")"
-wait $!
-grep -q -e 'ended early: signal 9' -e 'its client went away' err
-test ! -s got
-.
-
-try 'sqlite-cursors: killed by TERM' <<'.'
-db=$PWD/db
-sqlite3 "$db" "$endless"
-sqlite-cursors "$db" >got 2>err &
-till forked 20 "^sqlite-cursors $db"
-sleep 0.5
-kill -TERM $!
-wait $! || got=$?
-test "$got" = 143
-test ! -s got
-.
+# shellcheck source=tests/database-cursors.sh
+. "$here/tests/database-cursors.sh"
 
 finish
