@@ -41,33 +41,47 @@ static double now(void) {
 }
 
 /* Each of these does something once. */
-static void copy_cold(void) { memcpy(to, from, LOT); }
-static void copy_warm(void) { memcpy(to, from, PIECE); }
+static void copy_cold(void) {
+    memcpy(to, from, LOT);
+}
+static void copy_warm(void) {
+    memcpy(to, from, PIECE);
+}
 static void touch(void) {
     volatile unsigned char *p = malloc(LOT);
-    if (p == NULL) die("hold memory");
-    for (size_t i = 0; i < LOT; i += 4096) p[i] = 1;
+    if (p == NULL)
+        die("hold memory");
+    for (size_t i = 0; i < LOT; i += 4096)
+        p[i] = 1;
     free((void *)p);
 }
 static void send_piece(void) {
-    if (write(ends[1], from, PIECE) != (ssize_t)PIECE) die("write");
+    if (write(ends[1], from, PIECE) != (ssize_t)PIECE)
+        die("write");
 }
-static void call(void) { (void)getppid(); }
+static void call(void) {
+    (void)getppid();
+}
 static void echo(void) {
     char byte = 0;
     if (write(there[1], &byte, 1) != 1 || read(back[0], &byte, 1) != 1)
         die("echo");
 }
-static void *nothing(void *arg) { return arg; }
+static void *nothing(void *arg) {
+    return arg;
+}
 static void thread(void) {
     pthread_t t;
-    if (pthread_create(&t, NULL, nothing, NULL) != 0) die("start a thread");
+    if (pthread_create(&t, NULL, nothing, NULL) != 0)
+        die("start a thread");
     pthread_join(t, NULL);
 }
 static void process(void) {
     pid_t pid = fork();
-    if (pid == 0) _exit(0);
-    if (pid < 0 || waitpid(pid, NULL, 0) != pid) die("fork");
+    if (pid == 0)
+        _exit(0);
+    if (pid < 0 || waitpid(pid, NULL, 0) != pid)
+        die("fork");
 }
 static void program(void) {
     pid_t pid = fork();
@@ -75,7 +89,8 @@ static void program(void) {
         execl("/bin/true", "true", (char *)NULL);
         _exit(127);
     }
-    if (pid < 0 || waitpid(pid, NULL, 0) != pid) die("fork");
+    if (pid < 0 || waitpid(pid, NULL, 0) != pid)
+        die("fork");
 }
 static void connection(void) {
     int a = socket(AF_INET, SOCK_STREAM, 0), b;
@@ -89,7 +104,8 @@ static void connection(void) {
 /* Reads ends[0] for ever. */
 static void *drain(void *arg) {
     static unsigned char piece[PIECE];
-    while (read(ends[0], piece, sizeof(piece)) > 0) continue;
+    while (read(ends[0], piece, sizeof(piece)) > 0)
+        continue;
     return arg;
 }
 
@@ -98,7 +114,7 @@ static void stream(void) {
     pthread_t t;
     socklen_t length = sizeof(address);
     address.sin_family = AF_INET;
-    address.sin_addr.s_addr = inet_addr("127.0.0.1");
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if ((s = socket(AF_INET, SOCK_STREAM, 0)) < 0 ||
         bind(s, (struct sockaddr *)&address, sizeof(address)) < 0 ||
         listen(s, SOMAXCONN) < 0 ||
@@ -121,19 +137,22 @@ static void measure(const char *name, void (*what)(void), double units) {
             n++;
         } while (now() - start < 0.2);
         double each = (now() - start) / (double)n / units * 1e6;
-        if (each < least) least = each;
+        if (each < least)
+            least = each;
     }
     printf("%10.2f us  %s\n", least, name);
 }
 
 int main(void) {
-    if (pipe(there) < 0 || pipe(back) < 0) die("make a pipe");
+    if (pipe(there) < 0 || pipe(back) < 0)
+        die("make a pipe");
     pid_t pid = fork();
     if (pid == 0) {
         char byte;
         close(there[1]);
         while (read(there[0], &byte, 1) == 1)
-            if (write(back[1], &byte, 1) != 1) break;
+            if (write(back[1], &byte, 1) != 1)
+                break;
         _exit(0);
     }
     measure("a system call and a look at the clock", call, 1);
@@ -143,7 +162,8 @@ int main(void) {
     measure("a process that executes /bin/true", program, 1);
     from = malloc(LOT);
     to = malloc(LOT);
-    if (from == NULL || to == NULL) die("hold memory");
+    if (from == NULL || to == NULL)
+        die("hold memory");
     memset(from, 1, LOT);
     memset(to, 1, LOT);
     measure("to copy a MiB within the caches", copy_warm, 1.0 / 8);

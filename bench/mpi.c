@@ -30,7 +30,8 @@ int main(int argc, char **argv) {
     uint64_t *array = malloc((words + 1) * 8), *all = NULL;
     int *counts = calloc((size_t)ranks, sizeof(int));
     int *places = calloc((size_t)ranks, sizeof(int));
-    if (rank == 0) all = malloc(words * children * 8 + 8);
+    if (rank == 0)
+        all = malloc(words * children * 8 + 8);
     if (array == NULL || counts == NULL || places == NULL ||
         (rank == 0 && all == NULL)) {
         fputs("mpi: unable to hold the arrays\n", stderr);
@@ -53,7 +54,8 @@ int main(int argc, char **argv) {
     if (rank == 0 && right)
         printf("%.6f s, %.1f MB/s\n", took,
             (double)(words * children * 8) / 1e6 / took);
-    if (rank == 0 && !right) fputs("mpi: the bytes are wrong\n", stderr);
+    if (rank == 0 && !right)
+        fputs("mpi: the bytes are wrong\n", stderr);
     MPI_Finalize();
     return right ? 0 : 1;
 }
