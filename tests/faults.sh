@@ -398,7 +398,8 @@ every() {
                 parent:listen | parent:poll | parent:setrlimit | \
                 parent:setsockopt | parent:socket | parent:splice | \
                 parent:wait | parent:condition | child*:fork | \
-                child*:setrlimit | child*:setsockopt | child*:wait | fork:open)
+                child*:connect | child*:setrlimit | child*:setsockopt | \
+                child*:wait | fork:open)
                 is "status, $scene, $n" 0 "$status"
                 ;;
             esac
@@ -447,6 +448,40 @@ for call in open close dup2 setsid execve; do
         ordered retries environment
 done
 noise=''
+
+# --- Connections that a full queue refuses, or resets, as systems like
+
+# reset PLAN SCENE...: that happens to each child, which dials again.
+reset() {
+    plan=$1
+    shift
+    for scene; do
+        scene "$scene"
+        judged
+        is "status, $scene" 0 "$status"
+        is "messages, $scene" '' "$(cat err)"
+        fired || echo "nothing was reset"
+    done
+    plan=''
+}
+t 'queue: children are refused, then reset, then ignored' reset \
+    child:connect:1,child:connect:2:104,child:connect:3:110 \
+    demonstration ordered files
+t 'queue: children are reset before the first answer, more than 4 times' reset \
+    child:recv:1,child:recv:2,child:recv:3,child:recv:4,child:recv:5 \
+    demonstration ordered files
+
+# hopeless: what will not get better ends the run, and is said.
+hopeless() {
+    plan=child:socket:1+
+    scene ordered
+    judged
+    is status 1 $status
+    grep -q '^gather: fatal: unable to connect to 127\.0\.0\.1 port [0-9]*: '\
+'Too many open files$' err || cat err
+    plan=''
+}
+t 'queue: a child that gets no socket does not try again' hopeless
 
 # --- Every transfer moves one byte
 
