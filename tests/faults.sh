@@ -773,6 +773,232 @@ for sig in KILL SEGV; do
     t "command, $sig: before its exec" early $sig
 done
 
+# unafforded: four children are forked for which there is no room, and would
+# connect before they are killed, if nobody kept them from it.
+unafforded() {
+    plan=parent:fork:6:LATE,parent:fork:6
+    for k in 1 2 3 4; do
+        plan=$plan,child$k:send:1:HANG
+    done
+    g -l log -n 6 -j 6 seq -f %07.0f {}00 {}99
+    judged
+    is status 0 $status
+    grep -v 'warning: only 1 jobs: unable to fork more' err
+    plan=''
+}
+t 'child, KILL: there is no room for it: nobody calls it a stranger' unafforded
+
+# careless: process 1 collects nobody, so what gather has to end it has to
+# collect as well, or it would be taken for what still runs.
+careless() {
+    reaping=-z
+    # shellcheck disable=SC2016 # for another shell
+    g -n 20 -j 20 sh -c '
+        if [ {} = 0 ]; then
+            until set -- at*; [ $# = 19 ]; do sleep 0.05; done
+            exit 3
+        fi
+        sleep 100 &
+        : >at{}
+        wait'
+    is status 123 $status
+    cat "$dir/report"
+    reaping=''
+}
+t 'commands: process 1 collects nobody: no zombie is left or waited for' \
+    careless
+
+# --- Processes that cannot be killed
+
+# rooted FILE: a set-uid program that becomes root altogether, so that the user
+# who has started it may not kill it.  Its number goes into the file.
+"$CC" -std=c99 -D_POSIX_C_SOURCE=200112L -x c -o "$dir/bin/rooted" - <<'.'
+#include <stdio.h>
+#include <unistd.h>
+int main(int argc, char **argv) {
+    if (setuid(0) < 0 || getuid() != 0 || argc < 2) return 99;
+    FILE *f = fopen(argv[1], "w");
+    if (f == NULL || fprintf(f, "%ld\n", (long)getpid()) < 0) return 99;
+    if (fclose(f) != 0) return 99;
+    alarm(100);
+    for (;;) pause();
+}
+.
+chmod 4755 "$dir/bin/rooted"
+
+# frozen FILE: stops in the middle of nowhere, as if a disk did not answer.
+cat >"$dir/bin/frozen" <<'.'
+#!/bin/sh
+echo $$ >"$FREEZER/tasks"
+echo $$ >"$1"
+echo FROZEN >"$FREEZER/freezer.state"
+exec sleep 100
+.
+
+# staying ITEM: of four items the second stays; in the way of $WAY, `below` a
+# shell that can be killed.  The last one sees to what $EVENT says.
+cat >"$dir/bin/staying" <<'.'
+#!/bin/sh
+case $1 in
+1)
+    echo $PPID >child
+    [ "$WAY" = below ] || exec "$WAY" stays
+    rooted stays &
+    wait
+    ;;
+3)
+    until [ -s stays ] && { [ "$WAY" != frozen ] ||
+        grep -q FROZEN "$FREEZER/freezer.state"; }; do
+        sleep 0.02
+    done
+    case $EVENT in
+    TERM | KILL)
+        kill -s "$EVENT" "$(cat ../pid)"
+        exec sleep 60
+        ;;
+    failure) exit 3 ;;
+    orphan) kill -s KILL "$(cat child)" ;;
+    esac
+    ;;
+esac
+exec seq -f %07.0f "$1"00 "$1"99
+.
+chmod +x "$dir/bin/frozen" "$dir/bin/staying"
+
+FREEZER=/sys/fs/cgroup/freezer/gather.$$
+export FREEZER
+user=$((200000 + $$))
+as_user="setpriv --reuid=$user --regid=$user --clear-groups"
+tidy() {
+    [ ! -d "$FREEZER" ] || { thaw && rmdir "$FREEZER"; }
+}
+
+# freezer: makes a group of processes that the user can freeze.
+freezer() {
+    mkdir "$FREEZER" && chown "$user" "$FREEZER/tasks" "$FREEZER/freezer.state"
+} 2>/dev/null
+
+# thaw: lets them go on, and end of what they got meanwhile.
+thaw() {
+    echo THAWED >"$FREEZER/freezer.state"
+    until [ ! -s "$FREEZER/tasks" ]; do
+        sleep 0.02
+    done
+}
+
+# release: when gather and its children have ended, as they should, though
+# what stays has not: ends that.  It has to be there.
+release() {
+    until [ -s "$dir/pid" ] && [ ! -d "/proc/$(cat "$dir/pid")" ] &&
+        [ "$(ps -o pid= -U "$user" | wc -l)" = "$(wc -l <"$FREEZER/tasks")" ]
+    do
+        sleep 0.05
+    done
+    if [ "$(wc -l <"$FREEZER/tasks")" -gt 0 ]; then
+        thaw
+    else
+        kill -s KILL "$(cat "$dir/work/stays")"
+    fi
+}
+
+# stays WAY EVENT STATUS MESSAGE OPTIONS: a run that leaves something behind,
+# and says so.
+stays() {
+    way=$1 event=$2 want=$3 message=$4
+    shift 4
+    rm -f "$dir/pid"
+    release &
+    under="$as_user env WAY=$way EVENT=$event" reaping="-p $dir/pid"
+    g "$@" -l log -n 4 -j 2 staying {}
+    wait $! || echo 'nothing was left behind'
+    is status "$want" $status
+    [ -z "$message" ] || grep -q "^gather: warning: $message" err || cat err
+    case $event in
+    time | orphan) is 'complete items' 3 "$(grep -c '[^n]complete$' log)" ;;
+    esac
+    cat "$dir/report"
+    under='' reaping=''
+}
+
+# lost WAY SIGNAL STATUS: a client from elsewhere whose command stays gets the
+# signal; or its server does, if that is KILL.
+lost() {
+    way=$1 sig=$2 want=$3
+    GATHER_TOKEN=00112233445566778899aabbccddeeff
+    export GATHER_TOKEN
+    rm -f "$dir/pid"
+    clear
+    release &
+    gather -p 1525 -j 0 -n 4 >server 2>&1 &
+    server=$!
+    (
+        until [ -s stays ] && { [ "$way" != frozen ] ||
+            grep -q FROZEN "$FREEZER/freezer.state"; }; do
+            sleep 0.02
+        done
+        target=$server
+        [ "$sig" = KILL ] || target=$(cat "$dir/pid")
+        kill -s "$sig" "$target"
+    ) &
+    # shellcheck disable=SC2086 # words
+    reap -s "$DEADLINE" -p "$dir/pid" "$dir/report" $as_user env "WAY=$way" \
+        gather -c 127.0.0.1:1525 staying {} >out 2>err
+    is status "$want" $?
+    kill -s KILL $server
+    wait
+    grep -q 'item 1: its command cannot be killed: it is left' err || cat err
+    cat "$dir/report"
+    unset GATHER_TOKEN
+} 2>/dev/null
+
+[ "$(id -u)" = 0 ] && command -v setpriv >/dev/null || lack='root, or setpriv'
+[ -n "$lack" ] || freezer || lack='freezer of processes (cgroups, version 1)'
+gone='child [01] is gone, and its command cannot be killed: it is left behind'
+left='item 1: its command cannot be killed: it is left behind'
+for way in rooted below frozen; do
+    case $way in
+    rooted) is='of root' ;;
+    below) is='that has a child of root' ;;
+    frozen) is='that is frozen' ;;
+    esac
+    t "a command $is: its time is up, others go on" \
+        stays $way time 124 "$left" -k -t 5
+    t "a command $is: TERM ends gather" stays $way TERM 143 "$left"
+    t "a command $is: an item fails" stays $way failure 123 "$left"
+    t "a command $is: the parent is killed" stays $way KILL 137 "$left"
+    t "a command $is: a client gets TERM" lost $way TERM 143
+    t "a command $is: the server of a client is killed" lost $way KILL 1
+done
+t 'a command of root: its child is killed' stays rooted orphan 123 "$gone" -k
+t 'a command that is frozen: its child is killed' \
+    stays frozen orphan 123 '' -k # the system lets it be killed
+
+# helpless: a child that is frozen when it has nothing more to do, and so does
+# not end.
+helpless() {
+    rm -f "$dir/pid"
+    release &
+    under=$as_user reaping="-p $dir/pid"
+    # shellcheck disable=SC2016 # for another shell
+    g -r 1 -n 2 -j 2 sh -c '
+        if [ {} = 0 ]; then
+            echo $PPID >child
+        else
+            until [ -s child ]; do sleep 0.02; done
+            sleep 1 # it asks for another item
+            cat child >"$FREEZER/tasks"
+            echo FROZEN >"$FREEZER/freezer.state"
+        fi
+        echo {}'
+    wait $!
+    is status 0 $status
+    is output '0 1 ' "$(tr '\n' ' ' <out)"
+    cat err "$dir/report"
+    under='' reaping=''
+}
+t 'a child that is frozen after its last item: the run ends' helpless
+lack=''
+
 # --- Deaths of the parent
 
 # kept: item 1 does not end before item 3 has begun.
@@ -944,6 +1170,35 @@ t 'real: 1 to 40 processes' short 1 40 3 "setpriv --reuid=$user \
     --regid=$user --clear-groups prlimit --nproc=@" \
     -k -l log -n 12 -j 8 seq -f %07.0f {}00 {}99
 
+# few: children, a thread and a command for each, and gather itself: every
+# number of processes from 2 to 12 that may be all of these.
+few() {
+    items=12
+    for n in 2 3 4 5 6 7 8 9 10 11 12; do
+        for jobs in 2 8 100; do
+            user=$((user + 1)) # the system may not have counted down yet
+            room=$(((n - 1) / 3))
+            under="setpriv --reuid=$user --regid=$user --clear-groups"
+            under="$under prlimit --nproc=$n"
+            g -l log -n 12 -j $jobs seq -f %07.0f {}00 {}99
+            echo "gather: warning: only $room jobs: unable to fork more" >want
+            [ $room -lt $jobs ] || : >want
+            if [ $room -gt 0 ]; then
+                judged
+                is "status, $n" 0 "$status"
+            else
+                is "status, $n" 1 "$status"
+                echo 'gather: fatal: unable to fork:' \
+                    'Resource temporarily unavailable' >want
+                cat "$dir/report"
+            fi
+            diff want err
+        done
+    done
+    under=''
+}
+t 'real: 2 to 12 processes: room for thread and command of each job' few
+
 # Each time as many children as may be, and then some more are forked, and have
 # to be gone before there are threads.
 crowd() {
@@ -954,12 +1209,37 @@ crowd() {
         g -l log -n 30 -j 100 seq -f %07.0f {}00 {}99
         judged
         is status 0 "$status"
+        grep stranger err
     done
     under=''
 }
 items=30
 t 'real: 12 processes, but 100 jobs are wanted, 15 times' crowd
 t 'real: 12 processes, one processor, 15 times' crowd taskset -c 0
+lack=''
+
+# unknown: a million jobs, and a list that nobody knows the length of.
+unknown() {
+    rm -f "$dir/slow"
+    mkfifo "$dir/slow"
+    (
+        exec >"$dir/slow"
+        until grep -qs 'warning: only 4096 jobs' "$dir/work/err"; do
+            sleep 0.1
+        done
+        printf '%s\n' 0 1 2 3
+    ) &
+    items=4 input=$dir/slow under='prlimit --nofile=20000' reaping='-s 300'
+    g -l log -j 1000000 seq -f %07.0f {}00 {}99
+    judged
+    is status 0 "$status"
+    is messages 1 "$(wc -l <err)"
+    input=/dev/null under='' reaping=''
+    wait
+}
+[ "$(id -u)" = 0 ] && command -v prlimit >/dev/null || lack='root, or prlimit'
+t 'real: a million jobs, a list of unknown length: 4096, who all connect' \
+    unknown
 lack=''
 
 # mounted OPTIONS COMMAND: runs it beside a new file system named disk, below

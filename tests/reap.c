@@ -2,7 +2,7 @@
  * reap.c - runs a command and sees to it that it ends, with all it started.
  *
  *     cc -std=c99 -o reap tests/reap.c
- *     ./reap [-a after] [-l library] [-n 012] [-p file] [-s seconds]
+ *     ./reap [-a after] [-l library] [-n 012] [-p file] [-s seconds] [-z]
  *         report command...
  *
  * The command has so many seconds (20).  Then whatever it has started, in
@@ -13,6 +13,8 @@
  *   -l  the command, not this program, has LD_PRELOAD=library
  *   -n  these of its descriptors do not block
  *   -p  the file gets the number of its process
+ *   -z  before the command has ended nobody else is collected, as if this were
+ *       a careless process 1; then the zombies are named in the report
  *
  * This process becomes the parent of orphans below it, and so waits for all of
  * them.  One that is stopped it continues, as the system does with those whose
@@ -92,15 +94,16 @@ int main(int argc, char **argv) {
     const char *library = NULL, *flags = "", *what = "no end";
     const char *number = NULL;
     double by = 20, after = 3;
-    int opt, status = 0, st, ended = 0;
+    int opt, status = 0, st, ended = 0, careless = 0;
     sigset_t chld, old;
     struct timespec t = {0, 100000000};
-    while ((opt = getopt(argc, argv, "+a:l:n:p:s:")) != -1)
+    while ((opt = getopt(argc, argv, "+a:l:n:p:s:z")) != -1)
         if (opt == 'l') library = optarg;
         else if (opt == 'n') flags = optarg;
         else if (opt == 'p') number = optarg;
         else if (opt == 's') by = atof(optarg);
         else if (opt == 'a') after = atof(optarg);
+        else if (opt == 'z') careless = 1;
     FILE *report = argc - optind > 1 ? fopen(argv[optind], "we") : NULL;
     if (report == NULL || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0) return 99;
     sigemptyset(&chld);
@@ -113,15 +116,20 @@ int main(int argc, char **argv) {
         become(argv + optind + 1, library, flags, &old);
     }
     for (;;) {
-        while ((pid = waitpid(-1, &st, WNOHANG | WUNTRACED)) > 0)
+        pid_t whom = careless ? main_pid : -1;
+        while ((pid = waitpid(whom, &st, WNOHANG | WUNTRACED)) > 0)
             if (WIFSTOPPED(st)) {
                 if (pid != main_pid) kill(pid, SIGCONT);
-            } else if (pid == main_pid) {
+            } else if (pid != main_pid) {
+                if (careless) fprintf(report, "zombie: %ld\n", (long)pid);
+            } else {
                 status = st;
                 ended = 1;
                 what = "left behind";
                 by = now() + after;
+                whom = -1;
             }
+        if (ended) careless = 0; /* these were all the zombies */
         if (pid < 0 && errno == ECHILD) break;
         if (now() >= by) {
             kill_below(report, what, getpid());
