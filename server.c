@@ -197,23 +197,20 @@ static bool may_accept(void) {
     return !has_ended() || children > 0;
 }
 
-/* No connection could be taken in, as errno says. */
-static void rest_if_short(void) {
-    if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR &&
-        errno != ECONNABORTED)
-        conn_shortage(errno);
-}
-
 /* Sleeps until a signal or a connection has come, or it is time to look at the
  * progress or at the end. */
 static void wait_for_events(void) {
     double until = deadline;
+    double due = items_queue_due();
+    output_advance_once(); /* perhaps the turn lacks a client now */
     struct pollfd poll_fds[2] = {
         {.fd = signals_fd(), .events = POLLIN},
         {.fd = may_accept() ? s : -1, .events = POLLIN},
     };
     if (run.callbacks->tick != NULL || run.result->signal != 0 || is_late)
         until = now() + TICK;
+    if (due > 0 && (until <= 0 || due < until))
+        until = due;
     if (signals_have_news())
         until = now();
     unlock();
@@ -302,7 +299,7 @@ int server(const struct config *config, const struct callbacks *callbacks,
             ds = accept(s, (struct sockaddr *)&from, &length);
             struct conn *conn = conn_new(ds, from.sin_addr);
             if (conn == NULL) {
-                rest_if_short();
+                conn_rest(errno);
                 break;
             }
             pthread_sigmask(SIG_SETMASK, &blocked, &old);

@@ -680,10 +680,10 @@ try 'command line: what is wrong, and how it should be' <<'.'
 $ gather -x 2>err; echo $?; fold -s -w 70 err | sed 's/ $//'
 1
 gather: fatal: unable to understand the command line: no option -x
-gather: usage: gather [-0hkquvV] [-a file] [-b address] [-j jobs] [-l
-log] [-m bytes] [-n cursors] [-o template] [-p port] [-r retries] [-s
-bytes] [-t seconds] [command ... [::: item ...]], or gather -c
-host[:port] [-hV] [-t seconds] [-w which] [command ...]
+gather: usage: gather [-0hkquvV] [-a file] [-b address] [-d seconds]
+[-j jobs] [-l log] [-m bytes] [-n cursors] [-o template] [-p port]
+[-r retries] [-s bytes] [-t seconds] [command ... [::: item ...]], or
+gather -c host[:port] [-hV] [-t seconds] [-w which] [command ...]
 .
 
 misuse 'no option -x' -x
@@ -759,6 +759,7 @@ for n in -1 '' 12x 1T; do
 done
 for n in 0 -1 "" . x 1x 1.2.3 1e3 +1 0x1 inf nan 1000000.5; do
     refuse t "$n" 'a number of seconds above 0, up to 1000000'
+    [ "$n" = 0 ] || refuse d "$n" 'a number of seconds from 0 to 60'
 done
 
 try 'command line: -h shows what there is' <<'.'
@@ -770,6 +771,7 @@ usage: gather [option ...] [command ... [::: item ...]]
   -a file         items are the lines of file
   -b address      listen there; serve clients from elsewhere
   -c host[:port]  be a client of the server there
+  -d seconds      pause before an item runs again (0)
   -h              show this
   -j jobs         so many at once (20)
   -k              keep going when an item has failed
@@ -1924,6 +1926,75 @@ $ gather -k -r 1 none ::: a
 ! item 0 (a): unable to execute none: No such file or directory
 = 0 1 0 0 0 0
 ? 127
+.
+
+try 'pause: -d is doubled at each further try, and no item is early' <<'.'
+$ gather -r 3 -d 0.5 sh -c 'date +%s >>times; flaky 3 $1' - ::: a 2>err
+$ plain <err
+$ awk 'NR > 1 && $1 - before < NR - 2 { print $1 - before } { before = $1 }' times
+a: try 4
+gather: item 0 (a): exit 1, trying again in 0.5 s
+gather: item 0 (a): exit 1, trying again in 1 s
+gather: item 0 (a): exit 1, trying again in 2 s
+.
+
+try 'pause: -d 0 is none' <<'.'
+$ gather -r 1 -d 0 flaky 1 ::: a
+a: try 2
+! item 0 (a): exit 1, trying again
+.
+
+try 'pause: meanwhile the others run' <<'.'
+$ gather -u -j 1 -r 1 -d 0.5 sh -c '[ $1 != a ] && echo $1 && : >$1 ||
+$     { : >>tried; test -e c && echo a; }' - ::: a b c 2>/dev/null
+b
+c
+a
+.
+
+try 'pause: the order stays, with one job and with many' <<'.'
+$ for j in 1 8; do
+$     gather -j $j -r 1 -d 0.2 flaky 1 ::: a b c d 2>/dev/null
+$     rm tries
+$ done | tr -d '\n'; echo
+a: try 2b: try 2c: try 2d: try 2a: try 2b: try 2c: try 2d: try 2
+.
+
+try 'pause: it is no time of the item' <<'.'
+$ gather -t $second -r 1 -d $((second + 1)) flaky 1 ::: a 2>err
+$ plain <err | digits
+a: try 2
+gather: item N (a): exit N, trying again in N s
+.
+
+try 'pause: a signal ends it, and the ledger has what was tried' <<'.'
+$ watched gather -l log -r 1 -d 60 sh -c '(till grep -q again err
+$     kill -TERM $G) >/dev/null & exit 3' - ::: a 2>err
+$ echo $?; plain <err; row 2
+143
+gather: item 0 (a): exit 3, trying again in 60 s
+gather: 0 of 1 complete, 1 failed
+0|:|0|0|3|0|sh -c (till grep -q again err     kill -TERM $G) >/dev/null & exit 3 - a|failed
+.
+
+try 'pause: the death of all children ends it' <<'.'
+$ gather -j 2 -r 1 -d 60 sh -c 'echo $PPID >pid$1; till test -s pid$((1 - $1))
+$     exit 3' - ::: 0 1 2>err &
+$ till sh -c 'test "$(grep -c again err)" = 2'
+$ kill -KILL $(cat pid0 pid1); wait $!; echo $?; grep -v ' item ' err | tail -n 2
+1
+gather: fatal: unable to go on: no child is left
+gather: 0 of 2 complete, 2 failed; a ledger (-l) would tell which
+.
+
+try '-c, -w: who wants an item gets it after its pause' <<'.'
+$ GATHER_TOKEN=00112233445566778899aabbccddeeff; export GATHER_TOKEN
+$ gather -p 0 -j 0 -r 2 -d 1 -v -n 1 2>err & p=$(port)
+$ gather -c 127.0.0.1:$p -w 0 false 2>/dev/null; echo $?
+$ till grep -q again err; gather -c 127.0.0.1:$p -w 0 echo here; echo $?; wait
+1
+here 0
+0
 .
 
 try 'retries: after the death of its child' <<'.'

@@ -36,7 +36,7 @@ static int prepare(struct conn *conn, int fd) {
 
 /* There are no means to serve a connection.  Says so, and waits a moment, as
  * somebody may end. */
-void conn_shortage(int error) {
+static void shortage(int error) {
     if (conns.unable < WARNINGS_MAX) {
         conns.unable++;
         say_unlocked("warning: unable to serve a client: %s", strerror(error));
@@ -44,6 +44,14 @@ void conn_shortage(int error) {
     unlock();
     poll(NULL, 0, SHORTAGE_PAUSE);
     lock();
+}
+
+/* conn_new() has returned NULL.  Waits a moment if that is for lack of means,
+ * and not since there was nothing to accept. */
+void conn_rest(int error) {
+    if (error != EAGAIN && error != EWOULDBLOCK && error != EINTR &&
+        error != ECONNABORTED)
+        shortage(error);
 }
 
 /* Makes what a connection needs, of the result of accept(); it owns fd from
@@ -104,7 +112,7 @@ void conn_free(struct conn *conn) {
 /* There is no thread for a connection. */
 void conn_refuse(struct conn *conn, int error) {
     conn_free(conn);
-    conn_shortage(error);
+    shortage(error);
 }
 
 int conn_count(void) {

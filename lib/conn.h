@@ -32,7 +32,7 @@ struct conn {
 struct conn *conn_new(int fd, struct in_addr from);
 void conn_free(struct conn *conn);
 void conn_refuse(struct conn *conn, int error);
-void conn_shortage(int error);
+void conn_rest(int error);
 int conn_count(void);
 int conn_count_unknown(void);
 int conn_count_dropped(void);

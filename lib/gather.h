@@ -22,6 +22,7 @@
 #define SECRET_SIZE 16 /* bytes of a secret */
 #define CHILDREN_MAX 1000000
 #define RETRIES_MAX 1000000
+#define PAUSE_MAX 60 /* seconds before an item runs again */
 
 /* --- What server() is told: constant while it runs */
 
@@ -54,6 +55,7 @@ struct config {
     const char *files;     /* the name of an item's file, {} = its number */
     uint64_t memory_limit; /* bytes held for items that wait to be written */
     int retries;           /* how often an item that failed may run again */
+    double pause;          /* seconds before that; doubled at each try */
     double seconds;        /* a client from elsewhere may take so long for an
                             * item; 0: any time.  Children see to it that
                             * their commands keep it: lib/command.c */
@@ -70,6 +72,7 @@ enum item_state {
     ITEM_QUEUED,   /* it waits for any client, or for one that wants it */
     ITEM_HANDED,   /* a client's thread has it, but has not begun with it */
     ITEM_RUNNING,  /* the client has it */
+    ITEM_DELAYED,  /* it has failed, and is not queued before it is due */
     ITEM_ENDED,    /* its end has arrived, or its client is gone for good */
     ITEM_RETIRED,  /* all that it leaves behind is where it belongs */
     ITEM_STATES
@@ -104,6 +107,8 @@ struct item {
     uint32_t value; /* FAILED: the exit status; KILLED: the signal */
     char *reason;   /* the client's words for that, printable, or NULL */
     int tries;      /* how often it was begun */
+    double pause;   /* seconds until it runs again, if it does */
+    double due;     /* DELAYED: when (of now()) that is over; else 0 */
     pid_t pid;      /* the child that ran it; 0: a client from elsewhere */
     struct in_addr peer; /* where that was */
     double began, took;  /* when (of now()) and how long, in seconds */

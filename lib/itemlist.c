@@ -1,6 +1,6 @@
 /*
- * itemlist.c - the two lists that an item may be in: of all that are open, and
- * of those that wait for a client.  It stands on nothing.
+ * itemlist.c - the lists that an item may be in: of all that are open, and of
+ * those that wait for a client, or until they may do that.  It stands on nothing.
  */
 #include "itemlist.h"
 
@@ -26,10 +26,16 @@ void open_list_remove(struct item_list *list, struct item *item) {
         list->last = item->previous;
 }
 
-/* The queue is in the order of the list: what is needed first runs first. */
+/* Does an item come behind another one?  As it is due, and in the order of the
+ * list: what is needed first runs first. */
+static bool comes_behind(const struct item *a, const struct item *b) {
+    return a->due > b->due || (a->due >= b->due && a->which > b->which);
+}
+
+/* The queue, or those that are DELAYED, in that order. */
 void queue_add(struct item_list *list, struct item *item) {
     struct item *before = list->last;
-    while (before != NULL && before->which > item->which)
+    while (before != NULL && comes_behind(before, item))
         before = before->queue_previous;
     item->queue_previous = before;
     item->queue_next = before != NULL ? before->queue_next : list->first;

@@ -1,5 +1,5 @@
 /*
- * itemlist.h - the two lists that an item may be in.
+ * itemlist.h - the lists that an item may be in.
  */
 #ifndef ITEMLIST_H
 #define ITEMLIST_H

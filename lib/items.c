@@ -11,7 +11,8 @@
  *     RESERVED  HANDED: its child asks;  QUEUED: its child has died
  *     QUEUED    HANDED: to whoever stands first in line
  *     HANDED    RUNNING: a try begins;  QUEUED: its client was gone
- *     RUNNING   ENDED;  QUEUED: it has failed, but may run again
+ *     RUNNING   ENDED;  QUEUED, DELAYED: it has failed, but may run again
+ *     DELAYED   QUEUED: the pause is over
  *     ENDED     RETIRED: all of it is written, and it was reported
  *
  * Whoever wants an item stands in a line, first come, first served, and is
@@ -31,7 +32,9 @@ static const bool change_is_legal[ITEM_STATES][ITEM_STATES] = {
     [ITEM_RESERVED] = {[ITEM_QUEUED] = true, [ITEM_HANDED] = true},
     [ITEM_QUEUED] = {[ITEM_HANDED] = true},
     [ITEM_HANDED] = {[ITEM_QUEUED] = true, [ITEM_RUNNING] = true},
-    [ITEM_RUNNING] = {[ITEM_QUEUED] = true, [ITEM_ENDED] = true},
+    [ITEM_RUNNING] =
+        {[ITEM_QUEUED] = true, [ITEM_DELAYED] = true, [ITEM_ENDED] = true},
+    [ITEM_DELAYED] = {[ITEM_QUEUED] = true},
     [ITEM_ENDED] = {[ITEM_RETIRED] = true},
 };
 
@@ -40,9 +43,10 @@ struct line {
 };
 
 static struct {
-    struct item_list open;  /* all that are not RETIRED, in order */
-    struct item_list queue; /* those that are QUEUED, in order */
-    struct item **reserved; /* by child; NULL if there is none for it */
+    struct item_list open;    /* all that are not RETIRED, in order */
+    struct item_list queue;   /* those that are QUEUED, in order */
+    struct item_list delayed; /* those that are DELAYED, as they are due */
+    struct item **reserved;   /* by child; NULL if there is none for it */
     uint64_t count[ITEM_STATES];
     uint64_t clients;       /* that have proved who they are, and are there */
     bool list_is_read;      /* by a thread that is within next() */
@@ -101,17 +105,37 @@ void items_change(struct item *item, enum item_state state) {
     items.count[old]--;
     items.count[state]++;
     item->state = state;
+    if (old == ITEM_QUEUED)
+        queue_remove(&items.queue, item);
+    if (old == ITEM_DELAYED)
+        queue_remove(&items.delayed, item);
     if (state == ITEM_QUEUED)
         queue_add(&items.queue, item);
-    if (old == ITEM_QUEUED)
-        queue_remove(&items.queue, item); /* the caller looks again */
-    else
-        items_dispatch();
+    if (state == ITEM_DELAYED)
+        queue_add(&items.delayed, item);
+    if (old != ITEM_QUEUED)
+        items_dispatch(); /* or else the caller looks again */
 }
 
-/* A try of an item has failed, and it may run again. */
+/* A try of an item has failed.  It may run again, after its pause. */
 void items_try_again(struct item *item) {
-    items_change(item, ITEM_QUEUED);
+    if (item->pause <= 0) {
+        items_change(item, ITEM_QUEUED);
+        return;
+    }
+    item->due = now() + item->pause;
+    items_change(item, ITEM_DELAYED);
+    signals_wake(); /* the main thread sleeps no longer than that */
+}
+
+/* Queues what is due.  Returns when (of now()) the next item is, 0: never. */
+double items_queue_due(void) {
+    struct item *item;
+    while ((item = items.delayed.first) != NULL && item->due <= now()) {
+        item->due = 0;
+        items_change(item, ITEM_QUEUED);
+    }
+    return item != NULL ? item->due : 0;
 }
 
 /* The last of an item, whose bytes are gone: it is freed. */
@@ -144,7 +168,7 @@ static bool nothing_will_come(void) {
     bool may_fail = run.config->retries > 0 && items.count[ITEM_RUNNING] > 0;
     return run.result->listed && items.queue.first == NULL &&
         items.count[ITEM_RESERVED] == 0 && items.count[ITEM_HANDED] == 0 &&
-        !may_fail;
+        items.count[ITEM_DELAYED] == 0 && !may_fail;
 }
 
 /* What a client is told that wants any item. */
@@ -163,6 +187,8 @@ static enum answer answer_particular(uint32_t number, struct item **item) {
     *item = queue_find(&items.queue, number);
     if (*item != NULL)
         return HAS_ITEM;
+    if (queue_find(&items.delayed, number) != NULL)
+        return NO_ANSWER; /* it will be queued */
     if (number < run.result->given || run.result->listed)
         return HAS_NOTHING; /* somebody else has it, or nobody ever will */
     return items.list_is_read ? NO_ANSWER : READS_LIST;
@@ -340,12 +366,17 @@ void items_client_left(void) {
     items.clients--;
 }
 
+/* Are there items that wait for a client, or will? */
+static bool items_are_waiting(void) {
+    return items.queue.first != NULL || items.delayed.first != NULL ||
+        items.count[ITEM_RESERVED] > 0;
+}
+
 /* Looks whether there is more in the list, if there is nothing else to do:
  * perhaps no client will ever come to find that the list is at its end. */
 void items_look_ahead(void) {
     if (!run_goes_on() || run.result->listed || items.list_is_read ||
-        items.queue.first != NULL || items.count[ITEM_RESERVED] > 0 ||
-        items_any_running())
+        items_are_waiting() || items_any_running())
         return;
     items.list_is_read = true;
     struct item *item = read_list();
@@ -364,8 +395,7 @@ bool items_finished(void) {
 
 /* Is there something to do that needs a client? */
 bool items_want_client(void) {
-    return !run.result->listed || items.queue.first != NULL ||
-        items.count[ITEM_RESERVED] > 0;
+    return !run.result->listed || items_are_waiting();
 }
 
 /* Is there an item that a client has, or will be sent? */

@@ -34,6 +34,7 @@ void items_look_ahead(void);
 struct item *items_take(struct taker *taker);
 void items_change(struct item *item, enum item_state state);
 void items_try_again(struct item *item);
+double items_queue_due(void);
 void items_retire(struct item *item);
 void items_child_died(uint32_t child);
 void items_dispatch(void);

@@ -5,6 +5,7 @@
  */
 #include "options.h"
 #include "say.h"
+#include <float.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -12,6 +13,7 @@ extern char **environ;
 
 #define BYTES_MAX ((uint64_t)1 << 50)
 #define SECONDS_MAX 1000000
+#define LEAST DBL_MIN /* above 0 */
 
 /* The modes in which an option means something. */
 #define IN(mode) (1u << (mode))
@@ -34,6 +36,7 @@ static const struct option table[] = {
     {'b', "address", SERVER, "", "p",
         "listen there; serve clients from elsewhere"},
     {'c', "host[:port]", CLIENT, "", "", "be a client of the server there"},
+    {'d', "seconds", SERVER, "", "r", "pause before an item runs again (0)"},
     {'h', NULL, DEMONSTRATION | SERVER | CLIENT, "", "", "show this"},
     {'j', "jobs", DEMONSTRATION | SERVER, "", "", "so many at once (20)"},
     {'k', NULL, SERVER, "", "", "keep going when an item has failed"},
@@ -160,9 +163,10 @@ static uint64_t number_of_bytes(
     return n << shift;
 }
 
-/* Seconds, more than 0, perhaps with a fraction; 0 if the option is not
+/* Seconds, perhaps with a fraction, from 0 or LEAST on; 0 if the option is not
  * given. */
-static double number_of_seconds(const struct options *options, int letter) {
+static double number_of_seconds(
+    const struct options *options, int letter, double least, int most) {
     const char *text = options->argument[letter];
     char *end = NULL;
     if (text == NULL)
@@ -170,9 +174,9 @@ static double number_of_seconds(const struct options *options, int letter) {
     bool plain = text[strspn(text, "0123456789.")] == '\0';
     double seconds = plain ? strtod(text, &end) : 0;
     bool is_number = plain && end != text && *end == '\0';
-    if (!is_number || seconds <= 0 || seconds > SECONDS_MAX) {
-        say("fatal: -%c %s: not a number of seconds above 0, up to %d", letter,
-            text, SECONDS_MAX);
+    if (!is_number || seconds < least || seconds > most) {
+        say("fatal: -%c %s: not a number of seconds %s %d", letter, text,
+            least > 0 ? "above 0, up to" : "from 0 to", most);
         exit(1);
     }
     return seconds;
@@ -347,7 +351,8 @@ static void take_values(struct options *options, struct config *config) {
     config->files = options->argument['o'];
     config->memory_limit = number_of_bytes(options, 'm', "64M");
     config->retries = (int)number(options, 'r', "0", 0, RETRIES_MAX);
-    config->seconds = number_of_seconds(options, 't');
+    config->pause = number_of_seconds(options, 'd', 0, PAUSE_MAX);
+    config->seconds = number_of_seconds(options, 't', LEAST, SECONDS_MAX);
     config->keep_going = is_given(options, 'k');
     config->verbose = is_given(options, 'v');
 }

@@ -93,8 +93,11 @@ static void describe_try(char *details, const struct item *item) {
 
 /* Says how an item failed, and whether it will run again. */
 void report_failure(const struct item *item, bool again) {
-    char label[LABEL_SIZE], details[DETAILS_SIZE];
-    const char *then = again ? ", trying again" : "";
+    char label[LABEL_SIZE], details[DETAILS_SIZE], then[40] = "";
+    if (again && item->pause > 0)
+        snprintf(then, sizeof(then), ", trying again in %.3g s", item->pause);
+    else if (again)
+        strcpy(then, ", trying again");
     make_label(label, item);
     describe_try(details, item);
     if (item->outcome == INCOMPLETE)

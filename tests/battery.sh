@@ -525,6 +525,26 @@ for m in 16 64; do
 .
 done
 
+try 'memory: -m 1M is honoured, items that fail at first, and their pauses' <<'.'
+@ GNU time: env time -f %M true
+@ figures for a sanitizer: plain
+$ peak 1 9 sh -c 'gather -m 1M -r 1 -d 0.5 -n 400 sh -c "
+$     block 100k {}; ! mkdir {}.d 2>&-" 2>err' | blocks 102400 >got
+$ seq 0 399 | cmp - got; grep -c 'again in 0.5 s' err; ls -d ./*.d | wc -l
+100
+400
+.
+
+try 'memory: -m 1M is honoured, 20,000 items behind one in its pause' <<'.'
+@ GNU time: env time -f %M true
+@ figures for a sanitizer: plain
+$ seq 0 19999 >list
+$ peak 1 9 sh -c 'gather -m 1M -r 1 -d 2 -a list sh -c "
+$     echo {}; [ {} -gt 0 ] || ! mkdir 0.d 2>&-" 2>err' >got
+$ cmp list got; grep -c 'again in 2 s' err
+1
+.
+
 # --- The demonstration
 
 try 'demonstration: 20 cursors of 256 MiB' <<'.'

@@ -140,15 +140,17 @@ static bool is_number(
     return true;
 }
 
-/* Of seconds: digits with at most one point, and as many as -t may have, save
- * what rounding may put on the other side of a limit. */
-static bool is_seconds(const char *p) {
+/* Of seconds: digits with at most one point, and as many as -t or -d may have,
+ * save what rounding may put on the other side of a limit. */
+static bool is_seconds(const char *p, char letter) {
     const char *point = strchr(p, '.');
     double is = strtod(p, NULL);
     if (p[strspn(p, "0123456789.")] != '\0')
         return false;
     if (point != NULL && strchr(point + 1, '.') != NULL)
         return false;
+    if (letter == 'd')
+        return strpbrk(p, "0123456789") != NULL && is < 60 * (1 - 1e-9);
     return is > 1e-300 && is < 1e6 * (1 - 1e-9);
 }
 
@@ -183,8 +185,8 @@ static void check_refusal(void) {
         char letter = message[16];
         const char *text = o.argument[(int)letter];
         MUST(text != NULL && message[17] == ' ');
-        if (letter == 't')
-            MUST(!is_seconds(text));
+        if (letter == 't' || letter == 'd')
+            MUST(!is_seconds(text, letter));
         for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
             MUST(numbers[i].letter != letter ||
                 !is_number(text, numbers[i].max, numbers[i].units, &n));
@@ -203,7 +205,10 @@ static void check_refusal(void) {
         MUST(*t != '\0' || n != 2 * SECRET_SIZE);
     }
     if (starts_with(what, "no argument for -"))
-        MUST(strchr("abcjlmnoprstw", what[17]) != NULL);
+        MUST(strchr("abcdjlmnoprstw", what[17]) != NULL);
+    if (starts_with(what, "no -"))
+        MUST(o.argument[what[4] & 127] == NULL &&
+            o.argument[what[11] & 127] != NULL);
     const char *beside = strstr(what, " beside -");
     if (what[0] == '-' && beside == what + 2)
         MUST(o.argument[what[1] & 127] != NULL &&
@@ -229,7 +234,12 @@ static void check_values(void) {
     MUST(o.wanted == value_of(&numbers[3]));
     MUST(config.memory_limit == value_of(&numbers[4]));
     MUST(o.cursor_bytes == value_of(&numbers[5]));
-    MUST(config.seconds >= 0 && (config.seconds > 0) == (o.argument['t'] != NULL));
+    MUST(
+        config.seconds >= 0 && (config.seconds > 0) == (o.argument['t'] != 0));
+    MUST(config.pause == (o.argument['d'] ? strtod(o.argument['d'], NULL) : 0));
+    MUST(config.pause >= 0 && config.pause <= PAUSE_MAX);
+    MUST(o.argument['d'] == NULL || o.argument['r'] != NULL);
+    MUST(o.argument['b'] == NULL || o.argument['p'] != NULL);
     if (o.argument['t'] != NULL)
         MUST(config.seconds == strtod(o.argument['t'], NULL));
     MUST(o.argument['o'] == NULL || strstr(o.argument['o'], "{}") != NULL);
