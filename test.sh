@@ -2330,10 +2330,10 @@ link
 try 'ledger: a new file, by the umask, in place of the old one' <<'.'
 $ echo old >log; ln log other; chmod 444 log
 $ umask 027; gather -l log true ::: a
-$ cat other; ls -l log | cut -c 1-10; ls -l other | cut -c 1-10
+$ cat other; find log -perm 640; find other -perm 444
 old
--rw-r-----
--r--r--r--
+log
+other
 .
 
 try 'ledger: a start that fails leaves an old one' <<'.'
@@ -2598,13 +2598,19 @@ $ gather -c a..b:7 echo
 .
 
 try '-b, -c: an IPv6 address is refused, in words' <<'.'
-$ gather -c ::1 echo; gather -c '[::1]:7' echo; gather -c '[::1]' echo
+$ gather -c '[::1]:7' echo
 $ gather -b ::1 -p 7 echo ::: a; gather -b '[::1]' -p 7 echo ::: a
-! fatal: unable to connect to ::1 port ingreslock: gather speaks IPv4 only
 ! fatal: unable to connect to [::1] port 7: gather speaks IPv4 only
-! fatal: unable to connect to [::1] port ingreslock: gather speaks IPv4 only
 ! fatal: unable to listen on ::1 port 7: gather speaks IPv4 only
 ! fatal: unable to listen on [::1] port 7: gather speaks IPv4 only
+? 1
+.
+
+try '-c: an IPv6 address without a port is refused, in words' <<'.'
+@ ingreslock in /etc/services: grep '^ingreslock[[:blank:]]' /etc/services
+$ gather -c ::1 echo; gather -c '[::1]' echo
+! fatal: unable to connect to ::1 port ingreslock: gather speaks IPv4 only
+! fatal: unable to connect to [::1] port ingreslock: gather speaks IPv4 only
 ? 1
 .
 
