@@ -3,6 +3,8 @@
 # database-cursors.sh - the part of database.sh that tests the programs with
 # cursors, ../examples/sqlite-cursors.c and pg-cursors.c; to be sourced.
 
+: "${dir:?}" "${here:?}" "${server-}" "${ROWS:?}"
+
 # --- SQLite
 
 lack=''
@@ -15,7 +17,8 @@ if [ -z "$lack" ]; then
     cp "$here"/*.[ch] "$here/Makefile" "$dir/built"
     cp "$here"/lib/*.[ch] "$dir/built/lib"
     cp "$here"/examples/*.c "$here/examples/Makefile" "$dir/built/examples"
-    if (cd "$dir/built/examples" && make) >"$dir/trace" 2>&1; then
+    (cd "$dir/built/examples" && make -k) >"$dir/trace" 2>&1
+    if [ -x "$dir/built/examples/sqlite-cursors" ]; then
         ln -s "$dir/built/examples/sqlite-cursors" "$dir/bin"
         sqlite3 "$dir/sales" "CREATE TABLE sale (id INTEGER PRIMARY KEY,
                 amount INTEGER, shop INTEGER);
@@ -125,4 +128,95 @@ kill -TERM $!
 wait $! || got=$?
 test "$got" = 143
 test ! -s got
+.
+
+# --- The same in PostgreSQL
+
+lack=''
+[ -n "$server" ] || lack='PostgreSQL server'
+if [ -z "$lack" ] && ! [ -x "$dir/built/examples/pg-cursors" ]; then
+    lack='libpq-fe.h (libpq-dev)'
+fi
+if [ -z "$lack" ]; then
+    ln -s "$dir/built/examples/pg-cursors" "$dir/bin"
+    psql -X -q -v ON_ERROR_STOP=1 -v rows="$ROWS" <<'.' || lack='sales in it'
+CREATE TABLE sale AS SELECT 3 * i::bigint AS id,
+    i * 7919::bigint % 1000003 - 9 AS amount, i % 977 AS shop
+    FROM generate_series(1, :rows) AS i WHERE i % 10000 > 500;
+ALTER TABLE sale ADD PRIMARY KEY (id);
+ANALYZE sale;
+.
+fi
+
+# sales: what pg-cursors has to print.
+cat >"$dir/bin/sales" <<'.'
+#!/bin/sh
+sql 'SELECT count(*), coalesce(sum(amount), 0) FROM sale'
+sql 'SELECT id, amount, shop FROM sale ORDER BY amount, id'
+.
+chmod +x "$dir/bin/sales"
+
+try 'pg-cursors: the sum and the rows of twenty cursors are those of one' <<'.'
+sales >want
+pg-cursors >got
+cmp want got
+test "$(wc -l <got)" -gt $((ROWS / 2))
+.
+
+try 'pg-cursors: ids may be as far apart as there are' <<'.'
+sql 'create database apart' && export PGDATABASE=apart
+sql 'create table sale (id bigint primary key, amount bigint, shop int)'
+for ids in '(1), (5000000000000000000)' \
+    '(-9223372036854775808), (9223372036854775807)' '(-9), (-8)' '(7)' \
+    '(0), (600000000000000000)' \
+    '(9223372036854775806), (9223372036854775807)'; do
+    sql "truncate sale; insert into sale select id, 2, 3 from
+        (values $ids) as v (id)"
+    sales >want
+    pg-cursors >got
+    cmp want got
+done
+sql 'truncate sale'
+pg-cursors >got
+echo '0|0' | cmp - got
+PGDATABASE=postgres sql 'drop database apart'
+.
+
+try 'pg-cursors: all cursors see the same while another session writes' <<'.'
+sum=$(sql 'SELECT count(*), sum(amount) FROM sale')
+# Every transaction moves something from one cursor to all others.
+yes "UPDATE sale
+    SET amount = amount + CASE WHEN sale.id = s.id THEN -s.n ELSE 1 END
+    FROM (SELECT min(id) AS id, count(*) - 1 AS n FROM sale
+        WHERE id % 9999 = 3) AS s
+    WHERE sale.id % 9999 = 3;" | psql -X -q &
+writer=$!
+for round in 1 2 3; do
+    pg-cursors >got
+    test "$(sed 1q got)" = "$sum"
+done
+kill $writer
+wait
+test "$(sql 'SELECT count(*), sum(amount) FROM sale')" = "$sum"
+test "$(sql "SELECT count(*) FROM sale WHERE id % 9999 = 3
+    AND amount <> (id / 3) * 7919 % 1000003 - 9")" -gt 9
+.
+
+try 'pg-cursors: no server, no table, a cursor that is cancelled' <<'.'
+PGPORT=1 exits 1 pg-cursors 2>err
+grep -q '^gather: unable to take a snapshot: .*connection to server' err
+PGDATABASE=template1 exits 1 pg-cursors 2>err
+grep -qx 'gather: unable to take a snapshot: ERROR:  relation "sale" does .*' \
+    err
+sql 'create database slow' && export PGDATABASE=slow
+sql 'create function nap(i int) returns int language plpgsql stable
+    as $$ begin perform pg_sleep(30); return i; end $$;
+    create view sale as select id, 1 as amount, nap(2) as shop from
+        generate_series(1, 99) as id'
+exits 1 pg-cursors >got 2>err &
+till has FETCH pg_cancel_backend
+wait $!
+grep -q '^gather: cursor [0-9]*: ERROR:  canceling statement due to user' err
+test ! -s got
+till env PGDATABASE=postgres sql 'drop database slow'
 .

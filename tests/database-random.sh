@@ -235,9 +235,9 @@ while read -r argument || [ -n "$argument" ]; do
     set -- "$@" "$argument"
 done <args
 shift
-read -r PGUSER <user
-read -r format <format
-read -r what <what
+PGUSER=$(cat user)
+format=$(cat format)
+what=$(cat what)
 spied=$(cat spied)
 [ "$format" = text ] || spied="$spied TO STDOUT (FORMAT $format) --"
 export PGUSER spied
