@@ -1984,7 +1984,7 @@ $ till sh -c 'test "$(grep -c again err)" = 2'
 $ kill -KILL $(cat pid0 pid1); wait $!; echo $?; grep -v ' item ' err | tail -n 2
 1
 gather: fatal: unable to go on: no child is left
-gather: 0 of 2 complete, 2 failed; a ledger (-l) would tell which
+gather: 0 of 2 complete, 2 failed
 .
 
 try '-c, -w: who wants an item gets it after its pause' <<'.'
