@@ -40,6 +40,8 @@ row_C() {
     to="head -c ${SIZE}M /dev/zero"
     export to
     ours takes C gather '"$program" -q -p 0 -n 20 $to | cat >/dev/null'
+    takes C "gather -m 1M" \
+        '"$dir/gather" -q -p 0 -m 1M -n 20 $to | cat >/dev/null'
     takes C "bare relay" '"$dir/relay" 20 $to | cat >/dev/null'
     takes C "bare relay -m 64M" \
         '"$dir/relay" -m 67108864 20 $to | cat >/dev/null'
@@ -62,6 +64,11 @@ row_D() {
     echo "exec awk 'BEGIN { for (i = 0; i < $((SIZE * 16000)); i++)
         print i * 7 % 1000003 }'" >"$dir/work"
     ours takes D gather '"$program" -q -p 0 -n 20 sh "$dir/work" >/dev/null'
+    for m in 1M 256M; do
+        export m
+        takes D "gather -m $m" \
+            '"$dir/gather" -q -p 0 -m $m -n 20 sh "$dir/work" >/dev/null'
+    done
     takes D "bare relay -m 64M" \
         '"$dir/relay" -m 67108864 20 sh "$dir/work" >/dev/null'
     has xargs && takes D "xargs -P20" \
