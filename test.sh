@@ -680,7 +680,7 @@ try 'command line: what is wrong, and how it should be' <<'.'
 $ gather -x 2>err; echo $?; fold -s -w 70 err | sed 's/ $//'
 1
 gather: fatal: unable to understand the command line: no option -x
-gather: usage: gather [-0hkquvV] [-a file] [-b address] [-d seconds]
+gather: usage: gather [-0hkqTuvV] [-a file] [-b address] [-d seconds]
 [-j jobs] [-l log] [-m bytes] [-n cursors] [-o template] [-p port]
 [-r retries] [-s bytes] [-t seconds] [command ... [::: item ...]], or
 gather -c host[:port] [-hV] [-t seconds] [-w which] [command ...]
@@ -784,6 +784,7 @@ usage: gather [option ...] [command ... [::: item ...]]
   -r retries      run an item that failed again (0)
   -s bytes        size of a cursor (1M)
   -t seconds      time that an item may take
+  -T              begin each line with its item and a TAB
   -u              output in the order of completion
   -v              tell what happens
   -V              show the version
@@ -1926,6 +1927,100 @@ $ gather -k -r 1 none ::: a
 ! item 0 (a): unable to execute none: No such file or directory
 = 0 1 0 0 0 0
 ? 127
+.
+
+try 'tags: -T puts the item and a TAB before each line, in order' <<'.'
+$ gather -T sh -c 'echo 1; sleep $1; echo; printf 3; echo' - ::: 1 0 |
+$     tr '\t' '|'
+1|1
+1|
+1|3
+0|1
+0|
+0|3
+.
+
+try 'tags: the last line may lack its newline, and the next item begins one' <<'.'
+$ gather -T -j 1 sh -c '[ $1 = c ] || printf "$1\n$1"' - ::: a b c d | tr '\t' '|'
+$ echo .
+a|a
+a|a
+b|b
+b|b
+d|d
+d|d.
+.
+
+try 'tags: a byte at a time, with large blocks, without memory, with -u' <<'.'
+$ lines 30000 x >list; lines 9 x | tr -d '\n' >>list; sed 's/^/list\t/' list >want
+$ for o in '-m 64M' '-m 0' '-m 0 -u' '-u' '-r 1'; do
+$     gather -T -n 1 $o cat list | sed 's/^0/list/' | cmp - want
+$     gather -T $o sh -c 'dd if=$1 bs=7 2>/dev/null' - ::: list | cmp - want
+$ done
+.
+
+try 'tags: lines longer than a block, and than what goes out at a time' <<'.'
+$ dd if=/dev/zero bs=1000000 count=1 2>/dev/null | tr '\0' x >long
+$ { cat long; echo; cat long; } >list; { printf 'list\t'; cat long; echo
+$     printf 'list\t'; cat long; } >want
+$ for o in -k '-m 0' '-u -m 1'; do gather -T $o cat ::: list | cmp - want; done
+.
+
+try 'tags: items longer than what goes out at a time' <<'.'
+$ dd if=/dev/zero bs=100000 count=1 2>/dev/null | tr '\0' x >list
+$ gather -T -a list sh -c 'echo 1; echo 2' | tr '\t' '|' | sed 's/x*|/x|/'
+$ gather -T -a list sh -c 'echo 1; echo 2' | wc -c | tr -d ' '
+x|1
+x|2
+200006
+.
+
+try 'tags: files, whole or not, hold them, too' <<'.'
+$ gather -T -k -r 1 -o o{} sh -c 'echo 1; printf $1; exec flaky 1 $1' - \
+$     ::: a b 2>/dev/null; cat o0 o1 | tr '\t' '|'
+a|1
+a|aa: try 2
+b|1
+b|bb: try 2
+.
+
+try 'tags: what is not printable in an item is shown as ?' <<'.'
+$ printf 'a\tb\n\303\244\033[m\n\n' | gather -j 1 -T printf '1\n2\n%.0s' >got
+$ printf 'a?b\t1\na?b\t2\n\303\244?[m\t1\n\303\244?[m\t2\n\t1\n\t2\n' | cmp - got
+.
+
+try 'tags: any byte may be in a line' <<'.'
+$ printf 'a\000b\377\r\n\n\000' >bytes
+$ gather -T cat ::: bytes >got
+$ printf 'bytes\ta\000b\377\r\nbytes\t\nbytes\t\000' | cmp - got
+.
+
+try 'tags: of a failed try nothing is seen, with -k what there is of the last' <<'.'
+$ gather -T -j 1 -r 1 flaky 1 ::: a 2>/dev/null | tr '\t' '|'
+$ gather -T -j 1 -k sh -c 'printf "$1\n$1"; exit $1' - ::: 0 3 0 2>/dev/null |
+$     tr '\t' '|'; echo
+a|a: try 2
+0|0
+0|0
+3|3
+3|3
+0|0
+0|0
+.
+
+try 'tags: the ledger counts what commands said' <<'.'
+$ gather -T -l log printf '1\n2\n%.0s' ::: item >/dev/null; row 2
+0|:|0|4|0|0|printf 1\n2\n%.0s item|complete
+.
+
+try 'tags: of clients from elsewhere, too' <<'.'
+$ GATHER_TOKEN=00112233445566778899aabbccddeeff; export GATHER_TOKEN
+$ gather -p 0 -j 0 -v -T ::: a b 2>err >out & p=$(port)
+$ gather -c 127.0.0.1:$p sh -c 'echo 1; echo 2'; wait; tr '\t' '|' <out
+a|1
+a|2
+b|1
+b|2
 .
 
 try 'pause: -d is doubled at each further try, and no item is early' <<'.'

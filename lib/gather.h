@@ -59,6 +59,7 @@ struct config {
     double seconds;        /* a client from elsewhere may take so long for an
                             * item; 0: any time.  Children see to it that
                             * their commands keep it: lib/command.c */
+    bool tagged;           /* lines begin with the item's text and a TAB */
     bool keep_going;       /* an item that failed does not end the run */
     bool verbose;          /* say who connects */
 };
@@ -125,6 +126,7 @@ struct item {
     int block_count;          /* how many they are */
     uint64_t unwritten;       /* the bytes in them */
     bool written;             /* some went to standard output */
+    bool in_line;             /* tagged: what went out ends within a line */
     bool in_output;           /* it is in the queue for standard output */
     struct item *output_next; /* the next one there */
     int fd;                   /* TO_FILES: its file, or -1 */

@@ -50,6 +50,7 @@ static const struct option table[] = {
     {'r', "retries", SERVER, "", "", "run an item that failed again (0)"},
     {'s', "bytes", DEMONSTRATION, "", "", "size of a cursor (1M)"},
     {'t', "seconds", SERVER | CLIENT, "", "", "time that an item may take"},
+    {'T', NULL, SERVER, "", "", "begin each line with its item and a TAB"},
     {'u', NULL, SERVER, "", "", "output in the order of completion"},
     {'v', NULL, DEMONSTRATION | SERVER, "", "", "tell what happens"},
     {'V', NULL, DEMONSTRATION | SERVER | CLIENT, "", "", "show the version"},
@@ -353,6 +354,7 @@ static void take_values(struct options *options, struct config *config) {
     config->retries = (int)number(options, 'r', "0", 0, RETRIES_MAX);
     config->pause = number_of_seconds(options, 'd', 0, PAUSE_MAX);
     config->seconds = number_of_seconds(options, 't', LEAST, SECONDS_MAX);
+    config->tagged = is_given(options, 'T');
     config->keep_going = is_given(options, 'k');
     config->verbose = is_given(options, 'v');
 }

@@ -15,6 +15,7 @@
 #include "items.h"
 #include "memory.h"
 #include "system.h"
+#include "tag.h"
 #include "turn.h"
 #include <assert.h>
 #include <signal.h>
@@ -46,7 +47,7 @@ int output_init(void) {
     if (memory_init(limited ? run.config->memory_limit : UINT64_MAX) < 0)
         return -1;
     output.terminal = run.callbacks->tick != NULL && isatty(1);
-    output.can_splice = limited && !output.terminal;
+    output.can_splice = limited && !output.terminal && !run.config->tagged;
     system_pipe_size(1, 1 << 18);
     system_pipe_size(1, 1 << 20); /* more than some may have */
     return items_init();
@@ -100,6 +101,8 @@ bool output_received(struct item *item, size_t n) {
     if (run.config->destination == TO_ARRAYS)
         return run_goes_on();
     struct block *block = item->last;
+    if (run.config->destination == TO_FILES && run.config->tagged)
+        return tag_lines(item, "", block->bytes, n, file_write);
     if (run.config->destination == TO_FILES)
         return file_write(item, block->bytes, n);
     block->length += n;
@@ -156,6 +159,7 @@ void output_withdraw(struct item *item) {
     }
     free(item->array);
     item->array = NULL;
+    item->in_line = false;
     if (item->state == ITEM_RUNNING && !item->written)
         turn_leave(item); /* what was begun is finished before others */
     turn_end_exemption(item);
@@ -208,6 +212,24 @@ static size_t write_output(const unsigned char *bytes, size_t n) {
     return done;
 }
 
+/* A sink, with errno EINTR after a signal that ends the run. */
+static bool write_all(
+    struct item *item, const unsigned char *bytes, size_t n) {
+    (void)item;
+    return write_output(bytes, n) == n;
+}
+
+/* Writes n bytes of an item.  Returns how many of them went out; if these are
+ * not all, errno says why.  A line that another item has left without a
+ * newline gets one before this item's first tag. */
+static size_t write_item(
+    struct item *item, const unsigned char *bytes, size_t n) {
+    const char *first = output.midline && !item->in_line ? "\n" : "";
+    if (!run.config->tagged)
+        return write_output(bytes, n);
+    return tag_lines(item, first, bytes, n, write_all) ? n : 0;
+}
+
 /* Writes what the first block of an item has; gives it back if nothing will be
  * added to it. */
 static void write_block(struct item *item) {
@@ -219,7 +241,7 @@ static void write_block(struct item *item) {
     item->written = item->written || n > 0;
     unlock();
     clear_progress();
-    size_t put = write_output(bytes, n);
+    size_t put = write_item(item, bytes, n);
     int error = put < n ? errno : 0;
     lock();
     output.role = ROLE_FREE;
@@ -227,7 +249,7 @@ static void write_block(struct item *item) {
     if (run.phase == RUN_LEFT)
         return;
     if (put > 0)
-        output.midline = output.terminal && bytes[put - 1] != '\n';
+        output.midline = bytes[put - 1] != '\n';
     block->written += put;
     item->unwritten -= put;
     bool is_full = block->length == block->capacity;
@@ -308,7 +330,7 @@ void output_tick(void) {
         .total = run.result->given,
         .is_total = run.result->listed,
         .bytes = run.result->bytes,
-        .midline = output.midline,
+        .midline = output.terminal && output.midline,
     };
     if (run.callbacks->tick == NULL)
         return;

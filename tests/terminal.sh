@@ -280,6 +280,19 @@ gather -n 3 -o f.{} sh -c 'test {} = 0 && held go; echo {}'
     ended 0
 }
 
+# Tags beside the progress: it stays away from a line that is not at its end.
+progress_tags() {
+    run <<'.'
+gather -T -n 2 sh -c 'printf abc; held go.{}; echo def'
+.
+    till shown '^0 *abc$' || return
+    expect lacks shown items || return
+    : >go.1
+    : >go.0
+    ended 0 && expect shown '^0 *abcdef$' && expect shown '^1 *abcdef$' &&
+        expect lacks shown items
+}
+
 # fits COLUMNS: the progress is so wide, and the widest state of it shorter.
 fits() {
     # shellcheck disable=SC2046 # three words
@@ -629,6 +642,7 @@ try 'progress: less than 60 columns' 60 progress_width 60
 try 'progress: another size of the terminal' 29 progress_resized
 try 'progress: output on the terminal does not mix with it' 60 progress_output
 try 'progress: not in a line that has not ended yet' 60 progress_midline
+try 'progress: not in a line that begins with its item, either' 60 progress_tags
 try 'progress: erased at the end' 60 progress_erased
 try 'progress: erased when an item failed' 60 progress_erased_failed
 try 'no progress with -q' 60 silent -q

@@ -1,0 +1,15 @@
+/*
+ * tag.h - lines that begin with their item.
+ */
+#ifndef TAG_H
+#define TAG_H
+
+#include "gather.h"
+
+/* Writes n bytes; returns false, with errno set, if it cannot. */
+typedef bool sink(struct item *item, const unsigned char *bytes, size_t n);
+
+bool tag_lines(struct item *item, const char *first,
+    const unsigned char *bytes, size_t n, sink *sink);
+
+#endif
