@@ -97,12 +97,7 @@ column State "$1" | sort | uniq -c | awk '{ print $1, $2 }'
 .
 chmod +x "$dir"/bin/*
 
-lack='' kernel=''
-
-# need COMMAND PACKAGE: sets lack if there is no such command.
-need() {
-    command -v "$1" >/dev/null || lack=${lack:-$1 (Debian: $2)}
-}
+kernel=''
 
 # recipe NAME FILE: what doc/hosts shows: how to make a token and, after the
 # line that begins with the name, how to use it.
@@ -128,13 +123,11 @@ leftovers() {
 try() {
     script=$(cat)
     wanted "$1" || return 0
-    if [ -n "$kernel" ] || [ -n "$lack" ] && [ -z "${CI-}" ]; then
-        skip "$1" "${kernel:-$lack}"
+    [ -z "$kernel" ] || {
+        skip "$1" "$kernel"
         return
-    elif [ -n "$lack" ]; then
-        result "$1" "there is no $lack"
-        return
-    fi
+    }
+    lacking "$1" && return
     mark=$dir/$number
     printf '%s\n' "$prelude" "$script" >"$dir/script"
     : >"$problems"

@@ -37,6 +37,7 @@ tested
 : "${ASAN_OPTIONS:=handle_segv=0}" # SIGSEGV from here is no error of gather's
 export ASAN_OPTIONS
 
+began=$(date +%s)
 seconds=${1:-60}
 seed=${2:-$(($(date +%s) % 1000000 * 1000))}
 : "${DEADLINE:=120}" "${CC:=cc}"

@@ -8,6 +8,9 @@
 #     wanted NAME   is this test to be run?  If so, it is counted
 #     result NAME REASON   it has passed, if there is no reason against it
 #     skip NAME LACK       it cannot be run, as there is none of that
+#     need COMMAND PACKAGE sets `lack` if there is no such command
+#     lacking NAME         is `lack` set?  Then the test is skipped, or fails if
+#                          CI is set
 #     left N        what has the mark of this test N tenths of a second later
 #     sweep         kills that
 #     finish        the last lines; fails if a test has
@@ -15,6 +18,11 @@
 #
 # The mark is GATHER_TEST=$mark in the environment.  A suite may define tidy(),
 # which is called before its end, and set `pattern`, of the tests to run.
+#
+# POSIX shell and utilities are enough for this, but for processes with a mark:
+# to find them takes Linux's /proc, and a grep with -z, as GNU, busybox and
+# toybox have it.  Elsewhere there seem to be none.  A suite that needs more
+# says so.
 
 LC_ALL=C
 export LC_ALL
@@ -22,10 +30,15 @@ unset GATHER_ITEM GATHER_WHICH GATHER_TOKEN CDPATH ENV PS4
 umask 077
 
 here=$(cd "$(dirname "$0")/.." && pwd) || exit 1
-passed=0 failed=0 skipped=0 number=0 pattern=''
-began=$(date +%s)
-dir=$(mktemp -d "${TMPDIR:-/tmp}/gather.XXXXXX") && dir=$(cd "$dir" && pwd) ||
+passed=0 failed=0 skipped=0 number=0 pattern='' lack=''
+# In another namespace there may be another process of this number.
+try=0
+until dir=${TMPDIR:-/tmp}/gather.$$.$try && mkdir "$dir" 2>/dev/null; do
+    [ $((try += 1)) -lt 100 ] && continue
+    echo "Bail out! Unable to create $dir."
     exit 1
+done
+dir=$(cd "$dir" && pwd) || exit 1
 mark=$dir
 tidy() { :; }
 trap 'sweep; tidy; cd /; rm -rf "$dir"' 0
@@ -69,6 +82,19 @@ skip() {
     printf '%s\n' "ok $number - $1 # SKIP no $2"
 }
 
+need() {
+    command -v "$1" >/dev/null || lack=${lack:-$1 (Debian: $2)}
+}
+
+lacking() {
+    [ -n "$lack" ] || return
+    if [ -n "${CI-}" ]; then
+        result "$1" "there is no $lack"
+    else
+        skip "$1" "$lack"
+    fi
+}
+
 # marked: the processes of this test.
 marked() {
     grep -lsFxz "GATHER_TEST=$mark" /proc/[0-9]*/environ | tr -cd '0-9\n'
@@ -98,7 +124,6 @@ value() {
 
 finish() {
     echo "1..$number"
-    echo "# $(($(date +%s) - began)) s"
     printf '%s' "$passed passed, $failed failed"
     [ "$skipped" -eq 0 ] || printf '%s' ", $skipped skipped"
     echo
