@@ -3,7 +3,7 @@
  * run it.
  *
  *     stranger ATTACK PORT GO [late]
- *     stranger squat FILE HOW
+ *     stranger squat FILE HOW [ADDRESS PORT]
  *
  * Attacks the gather that listens on PORT of the loopback interface, and
  * creates the file GO when the attack is under way or, if it is one that
@@ -14,9 +14,10 @@
  * being the item's.  Ends when gather has closed all connections: with status
  * 0, or with 1 and a message when gather did not do what it should.
  *
- * `squat` is a server in the place of gather's: it puts its port into FILE,
- * and everything that the first client sends, until that hangs up, into
- * FILE.got.  HOW is what it has instead of a proof: see squat().
+ * `squat` is a server in the place of gather's, at any port of the loopback
+ * interface or the one that is given: it puts its port into FILE, and
+ * everything that the first client sends, until that hangs up, into FILE.got.
+ * HOW is what it has instead of a proof: see squat().
  *
  * What this program knows of the wire is written here once more, SipHash-2-4
  * included, so that it finds a mistake of gather's that both of its sides
@@ -559,6 +560,16 @@ static void churn(int late) { /* a thousand that come and go */
     }
 }
 
+/* Strangers who say nothing: one more every second, as long as gather is
+ * there.  So at no time there is none. */
+static void always(int late) {
+    (void)late;
+    for (int fd = call(); fd >= 0; fd = dial()) {
+        let_go();
+        poll(NULL, 0, 1000); /* the connection stays as it is */
+    }
+}
+
 static void flood(int late) { /* as many as can be, one after the other */
     (void)late;
     for (unsigned i = 0;; i++) {
@@ -816,7 +827,8 @@ static void hang_up(int fd, FILE *all) {
  *   old        a header, as if no proof were needed
  *   close      nothing, and hangs up; four times
  * then gives it an item to run. */
-static void squat(const char *file, const char *how) {
+static void squat(const char *file, const char *how, const char *address,
+    const char *at_port) {
     unsigned char m[ANSWER + HEADER + 2], got[4096];
     struct sockaddr_in at;
     socklen_t n = sizeof(at);
@@ -825,7 +837,8 @@ static void squat(const char *file, const char *how) {
     int s = socket(AF_INET, SOCK_STREAM, 0);
     memset(&at, 0, sizeof(at));
     at.sin_family = AF_INET;
-    at.sin_addr.s_addr = inet_addr("127.0.0.1");
+    at.sin_addr.s_addr = inet_addr(address);
+    at.sin_port = htons((unsigned short)strtoul(at_port, NULL, 10));
     if (s < 0 || bind(s, (struct sockaddr *)&at, n) < 0 || listen(s, 5) < 0 ||
         getsockname(s, (struct sockaddr *)&at, &n) < 0)
         fail("listen");
@@ -894,6 +907,7 @@ static const struct {
     {"silent", NULL, silent},
     {"bounded", NULL, bounded},
     {"churn", NULL, churn},
+    {"always", NULL, always},
     {"flood", NULL, flood},
     {"wanted", wanted, NULL},
     {"absent", absent, NULL},
@@ -942,7 +956,8 @@ int main(int argc, char **argv) {
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
     if (strcmp(argv[1], "squat") == 0) {
-        squat(argv[2], argv[3]);
+        if (argc < 6) squat(argv[2], argv[3], "127.0.0.1", "0");
+        else squat(argv[2], argv[3], argv[4], argv[5]);
         return 0;
     }
     for (size_t i = 0; i < sizeof(attacks) / sizeof(attacks[0]); i++) {
