@@ -467,7 +467,7 @@ reset() {
 t 'queue: children are refused, then reset, then ignored' reset \
     child:connect:1,child:connect:2:104,child:connect:3:110 \
     demonstration ordered files
-t 'queue: children are reset before the first answer, more than 4 times' reset \
+t 'queue: children are reset before the first answer, 5 times' reset \
     child:recv:1,child:recv:2,child:recv:3,child:recv:4,child:recv:5 \
     demonstration ordered files
 
@@ -476,7 +476,7 @@ hopeless() {
     plan=child:socket:1+
     scene ordered
     judged
-    is status 1 $status
+    is status 1 "$status"
     grep -q '^gather: fatal: unable to connect to 127\.0\.0\.1 port [0-9]*: '\
 'Too many open files$' err || cat err
     plan=''
