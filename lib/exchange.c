@@ -156,17 +156,10 @@ static void take_back(struct item *item) {
     output_advance();
 }
 
-/* Sets the pause before the next try: doubled each time, up to a minute. */
-static void set_pause(struct item *item) {
-    double pause = item->tries > 1 ? 2 * item->pause : run.config->pause;
-    item->pause = pause < PAUSE_MAX ? pause : PAUSE_MAX;
-}
-
 /* Has an item that has failed run again, by whoever is free; the output learns
  * nothing of this try. */
 static void try_again(struct item *item) {
     take_back(item);
-    set_pause(item);
     report_unlocked(item, true);
     if (run.phase == RUN_LEFT)
         return;

@@ -1,6 +1,7 @@
 /*
  * itemlist.c - the lists that an item may be in: of all that are open, and of
- * those that wait for a client, or until they may do that.  It stands on nothing.
+ * those that wait for a client, or until they may do that; and the lines of
+ * takers, who wait for an item.  It stands on nothing.
  */
 #include "itemlist.h"
 
@@ -65,4 +66,26 @@ struct item *queue_find(const struct item_list *list, uint32_t number) {
     while (item != NULL && item->which != number)
         item = item->queue_next;
     return item;
+}
+
+/* Whoever wants an item goes to the end of the line. */
+void line_add(struct line *line, struct taker *taker) {
+    taker->next = NULL;
+    if (line->last != NULL)
+        line->last->next = taker;
+    else
+        line->first = taker;
+    line->last = taker;
+}
+
+/* Takes the taker out that stands behind `before`, or the first one if that is
+ * NULL. */
+void line_remove(struct line *line, struct taker *before) {
+    struct taker *taker = before != NULL ? before->next : line->first;
+    if (before != NULL)
+        before->next = taker->next;
+    else
+        line->first = taker->next;
+    if (line->last == taker)
+        line->last = before;
 }

@@ -38,10 +38,6 @@ static const bool change_is_legal[ITEM_STATES][ITEM_STATES] = {
     [ITEM_ENDED] = {[ITEM_RETIRED] = true},
 };
 
-struct line {
-    struct taker *first, *last;
-};
-
 static struct {
     struct item_list open;    /* all that are not RETIRED, in order */
     struct item_list queue;   /* those that are QUEUED, in order */
@@ -69,30 +65,14 @@ int items_init(void) {
     return items.reserved != NULL ? 0 : -1;
 }
 
-/* --- Lists */
-
-static void line_add(struct line *line, struct taker *taker) {
-    taker->next = NULL;
-    if (line->last != NULL)
-        line->last->next = taker;
-    else
-        line->first = taker;
-    line->last = taker;
-}
-
-/* Takes the taker out that stands behind `before`, or the first one if that is
- * NULL. */
-static void line_remove(struct line *line, struct taker *before) {
-    struct taker *taker = before != NULL ? before->next : line->first;
-    if (before != NULL)
-        before->next = taker->next;
-    else
-        line->first = taker->next;
-    if (line->last == taker)
-        line->last = before;
-}
-
 /* --- The state of an item */
+
+/* A try begins.  Should the item have to run again, there is a pause before
+ * that, which is doubled each time, up to a minute. */
+static void set_pause(struct item *item) {
+    double pause = item->tries > 0 ? 2 * item->pause : run.config->pause;
+    item->pause = pause < PAUSE_MAX ? pause : PAUSE_MAX;
+}
 
 /* Changes the state of an item: the only place where that is done, once it is
  * LISTED.  Keeps the counts and the queue, and serves those who wait for such
@@ -113,6 +93,8 @@ void items_change(struct item *item, enum item_state state) {
         queue_add(&items.queue, item);
     if (state == ITEM_DELAYED)
         queue_add(&items.delayed, item);
+    if (state == ITEM_RUNNING)
+        set_pause(item);
     if (old != ITEM_QUEUED)
         items_dispatch(); /* or else the caller looks again */
 }

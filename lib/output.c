@@ -102,7 +102,7 @@ bool output_received(struct item *item, size_t n) {
         return run_goes_on();
     struct block *block = item->last;
     if (run.config->destination == TO_FILES && run.config->tagged)
-        return tag_lines(item, "", block->bytes, n, file_write);
+        return tag_lines(item, block->bytes, n, file_write);
     if (run.config->destination == TO_FILES)
         return file_write(item, block->bytes, n);
     block->length += n;
@@ -224,10 +224,12 @@ static bool write_all(
  * newline gets one before this item's first tag. */
 static size_t write_item(
     struct item *item, const unsigned char *bytes, size_t n) {
-    const char *first = output.midline && !item->in_line ? "\n" : "";
+    static const unsigned char newline = '\n';
     if (!run.config->tagged)
         return write_output(bytes, n);
-    return tag_lines(item, first, bytes, n, write_all) ? n : 0;
+    if (output.midline && !item->in_line && write_output(&newline, 1) < 1)
+        return 0;
+    return tag_lines(item, bytes, n, write_all) ? n : 0;
 }
 
 /* Writes what the first block of an item has; gives it back if nothing will be

@@ -9,7 +9,7 @@
 /* Writes n bytes; returns false, with errno set, if it cannot. */
 typedef bool sink(struct item *item, const unsigned char *bytes, size_t n);
 
-bool tag_lines(struct item *item, const char *first,
-    const unsigned char *bytes, size_t n, sink *sink);
+bool tag_lines(
+    struct item *item, const unsigned char *bytes, size_t n, sink *sink);
 
 #endif
