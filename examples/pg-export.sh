@@ -407,42 +407,46 @@ SELECT CASE :'key' WHEN '' THEN $$ SELECT 'fine' $$ ELSE format($$
     WHEN 'record'::regtype THEN 'refused it cannot be parted by a row: '
         'name a column' ELSE 'fine' END $$, :'place', :'source') END \gexec
 
--- Where parts begin, and how many rows each has.  By key: keys at about equal
--- distances, all from one run of the query, which is what the parts are
--- compared with.  A long key would be too much for an argument.  Keys that
--- are NULL come last.
+-- Where parts begin, and how many rows each has.  By key: one run of the
+-- query, with which the parts will be compared, finds more keys than needed,
+-- at distances that grow, since it does not know how many rows will come; of
+-- these some that are about as far apart as each other are taken.  A long key
+-- would be too much for an argument.  Keys that are NULL come last.
 \if :has_key
     SELECT format($$
-        WITH key AS (
-            SELECT %1$s AS k, row_number() OVER w AS n, rank() OVER w AS r,
-                count(%1$s) OVER () AS filled, count(*) OVER () AS total
-            FROM (%2$s) AS q WINDOW w AS (ORDER BY %3$s)
-        ), start AS MATERIALIZED (
-            SELECT DISTINCT CASE WHEN n > 1 THEN k::text END AS start,
-                r - 1 AS before, filled, total
-            FROM key WHERE n = 1 OR r > 1 AND n <= filled
-                AND (n - 1) * %4$s / total <> (n - 2) * %4$s / total
-                AND octet_length(k::text) <= 1000
-        ), shape AS (
-            SELECT coalesce(max(filled), 0) AS filled,
-                coalesce(max(total), 0) AS total,
-                format_type(pg_typeof((SELECT k FROM key LIMIT 0)), -1) AS type
-            FROM start
+        WITH run AS (
+            SELECT count(*) AS total, count(k) AS filled,
+                array_agg(r - 1) FILTER (WHERE fit) AS befores,
+                array_agg(k::text) FILTER (WHERE fit) AS starts
+            FROM (SELECT k, r, r > 1 AND k IS DISTINCT FROM NULL
+                    AND floor(ln(n + 1) * %5$s) <> floor(ln(n) * %5$s)
+                    AND octet_length(k::text) <= 1000 AS fit
+                FROM (SELECT %1$s AS k, row_number() OVER w AS n,
+                        rank() OVER w AS r
+                    FROM (%2$s) AS q WINDOW w AS (ORDER BY %3$s)) AS s) AS s
         ), bound AS (
-            SELECT before, start FROM start UNION SELECT 0, NULL
+            SELECT 0 AS before, NULL AS start UNION ALL SELECT before, start
+            FROM (SELECT before, start, before * %4$s / total AS goal,
+                    lag(before * %4$s / total, 1, 0::bigint)
+                        OVER (ORDER BY before) AS previous
+                FROM run, unnest(befores, starts) AS u (before, start)) AS s
+            WHERE goal > previous
+        ), type (type) AS (
+            SELECT '::' || format_type(pg_typeof((SELECT %1$s
+                FROM (%2$s) AS q LIMIT 0)), -1)
         )
         SELECT before AS n, concat_ws(' AND ',
-                %1$L || ' >= ' || quote_literal(start) || '::' || type,
-                %1$L || ' < ' || quote_literal(lead(start) OVER w) || '::'
-                    || type, CASE count(*) OVER () WHEN 1
+                %1$L || ' >= ' || quote_literal(start) || type,
+                %1$L || ' < ' || quote_literal(lead(start) OVER w) || type,
+                CASE count(*) OVER () WHEN 1
                     THEN %1$L || ' IS DISTINCT FROM NULL' END) AS condition,
             lead(before, 1, filled) OVER w - before || ' rows' AS rows
-        FROM bound, shape WINDOW w AS (ORDER BY before)
+        FROM bound, type, run WINDOW w AS (ORDER BY before)
         UNION ALL SELECT total + 1, %1$L || ' IS NOT DISTINCT FROM NULL',
-            total - filled || ' rows' FROM shape
-        $$, :'place', :'source', :'key' || E'\n',
-        coalesce(nullif(:'parts', ''), '40'))
-        AS parts \gset
+            total - filled || ' rows' FROM run
+        $$, :'place', :'source', :'key' || E'\n', parts,
+        greatest(400, 10 * parts)) AS parts
+    FROM (SELECT coalesce(nullif(:'parts', ''), '40')::int) AS p (parts) \gset
 \else
     SELECT format($$
         SELECT i AS n, coalesce(nullif(concat_ws(' AND ',
@@ -482,5 +486,9 @@ PGOPTIONS="-c lock_timeout=10s ${PGOPTIONS-}"
     PGOPTIONS="-c client_connection_check_interval=1s $PGOPTIONS"
 export PGOPTIONS
 
-exec "$GATHER" "$@" -0 -a - sh -c "$(part)" sh "$snapshot" "$moment" \
-    "$format" $((count - 1)) '{}' <&5 3>&3 4<&- 5<&-
+# Messages show the command, so the script is not in it.
+PG_EXPORT_PART=$(part)
+export PG_EXPORT_PART
+# shellcheck disable=SC2016 # it is for another shell
+exec "$GATHER" "$@" -0 -a - sh -c 'eval "$PG_EXPORT_PART"' part "$snapshot" \
+    "$moment" "$format" $((count - 1)) '{}' <&5 3>&3 4<&- 5<&-

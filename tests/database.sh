@@ -304,6 +304,7 @@ for arg; do
     shift
     set -- "$@" "$(printf '%s\n' "$arg" | sed "$forge_argument")"
 done
+PG_EXPORT_PART=$(printf '%s\n' "$PG_EXPORT_PART" | sed "$forge_argument")
 sed -z "$forge_item" | "$real" "$@"
 .
 chmod +x "$dir/bin/forger"
