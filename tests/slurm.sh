@@ -6,7 +6,7 @@
 # scripts.sh says how the tests are run and written; half a minute.
 #
 # Needs slurmctld, slurmd, srun, munged and mpirun (Debian: slurmctld, slurmd,
-# slurm-client, munge, openmpi-bin), and ip (iproute2).
+# slurm-client, munge, openmpi-bin), ip (iproute2), setpriv (util-linux).
 
 # shellcheck source=tests/scripts.sh
 . "$(dirname "$0")/scripts.sh"
@@ -19,6 +19,7 @@ done
 need munged munge
 need mpirun openmpi-bin
 need ip iproute2
+need setpriv util-linux
 
 # start: the daemons.  One machine that claims to have 8 processors.
 start() {
@@ -88,6 +89,27 @@ cat >"$dir/bin/on" <<'.'
 exec ip netns exec "$net" "$@"
 .
 printf '#!/bin/sh\nexec %s "$@"\n' "$GATHER" >"$dir/bin/gather"
+
+# squatter ADDRESS PORT: another user, who listens there and poses as the
+# server; what a client sends him is in his/port.got when that has hung up.
+$CC -std=c99 -D_POSIX_C_SOURCE=200112L -O1 -o "$dir/bin/stranger" \
+    "$here/tests/stranger.c" || lack='C compiler (Debian: gcc)'
+cat >"$dir/bin/squatter" <<'.'
+#!/bin/sh
+mkdir -m 777 his
+exec env -u GATHER_TOKEN setpriv --reuid=12345 --regid=12345 --clear-groups \
+    stranger squat his/port random "$1" "$2"
+.
+
+# learnt_nothing: he got a hello, and not the token, which is in `token`.
+cat >"$dir/bin/learnt_nothing" <<'.'
+#!/bin/sh -eu
+test "$(wc -c <his/port.got)" = 20
+test "$(head -c 4 his/port.got)" = GAT2
+lines 1 token
+! od -An -v -tx1 his/port.got | tr -d ' \n' | grep -qFf token
+! grep -qFf token his/port.got
+.
 chmod +x "$dir"/bin/*
 
 recipe Slurm "$dir/recipe"
@@ -98,6 +120,29 @@ lines 10 "$dir/recipe"
 unset GATHER_TOKEN
 on sh -eu "$dir/recipe"
 seq 0 199 | cmp - out
+.
+
+try 'the recipe, and another user has its port: no client is started' <<'.'
+on squatter 0.0.0.0 1525 2>err.squatter &
+till test -s his/port
+echo 'gather: waiting for clients on 192.0.2.1 port 1525' >messages
+exits 1 env -u GATHER_TOKEN on sh -eu "$dir/recipe" 2>err
+kill $!
+wait $! || :
+grep -q 'unable to listen on 192.0.2.1 port 1525' messages
+test ! -s his/port.got
+.
+
+try 'a client before the server: another user gets no token, nothing runs' <<'.'
+on squatter 0.0.0.0 1525 2>err.squatter &
+till test -s his/port
+echo "$GATHER_TOKEN" >token
+exits 1 on srun -n 1 gather -c 192.0.2.1:1525 touch "$PWD/ran" 2>err
+wait $!
+grep 'port 1525 does not know our token: it is not our server$' err >lines
+lines 1 lines
+learnt_nothing
+test ! -e ran
 .
 
 try 'srun -n 8: 200 items, whole and in order, by eight clients' <<'.'

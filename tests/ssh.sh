@@ -5,7 +5,7 @@
 # own if possible.  scripts.sh says how the tests are run and written; a few
 # seconds.
 #
-# Needs sshd and ssh (Debian: openssh-server).
+# Needs sshd and ssh (Debian: openssh-server), and setpriv (util-linux).
 
 if [ -z "$SSH_NETWORK" ] && unshare -n ip link set lo up 2>/dev/null; then
     SSH_NETWORK=private # the ports written down here are taken by nobody
@@ -18,6 +18,7 @@ fi
 
 need ssh openssh-client
 need /usr/sbin/sshd openssh-server
+need setpriv util-linux
 
 # before: an sshd that lets this user in, and an ssh that knows it as `host`.
 # Where sshd wants a directory for its privileges, it makes none itself.
@@ -91,6 +92,46 @@ awk -v port="$port" '$4 == "0A" && substr($2, length($2) - 4) == port {
 .
 chmod +x "$dir/bin/listens"
 
+# squatter ADDRESS PORT: another user, who listens there and poses as the
+# server; what a client sends him is in his/port.got when that has hung up.
+$CC -std=c99 -D_POSIX_C_SOURCE=200112L -O1 -o "$dir/bin/stranger" \
+    "$here/tests/stranger.c" || lack='C compiler (Debian: gcc)'
+cat >"$dir/bin/squatter" <<'.'
+#!/bin/sh
+mkdir -m 777 his
+exec env -u GATHER_TOKEN setpriv --reuid=12345 --regid=12345 --clear-groups \
+    stranger squat his/port random "$1" "$2"
+.
+
+# learnt_nothing: he got a hello, and not the token, which is in `token`.
+cat >"$dir/bin/learnt_nothing" <<'.'
+#!/bin/sh -eu
+test "$(wc -c <his/port.got)" = 20
+test "$(head -c 4 his/port.got)" = GAT2
+lines 1 token
+! od -An -v -tx1 his/port.got | tr -d ' \n' | grep -qFf token
+! grep -qFf token his/port.got
+.
+
+# posed STATUS FILE: the recipe in that file ends so, while another user has
+# its port on the other host; leaves the token in `token`.
+cat >"$dir/bin/posed" <<'.'
+#!/bin/sh -eu
+squatter 127.0.0.1 1526 2>err.squatter &
+till test -s his/port
+exits "$1" env -u GATHER_TOKEN sh -eu "$dir/ended" "$2" 2>err.recipe
+test "$1" = 1 || kill $!
+wait $! || :
+.
+cat >"$dir/ended" <<'END'
+trap 'echo "$GATHER_TOKEN" >token; kill $! || :' 0
+. "$1"
+END
+chmod +x "$dir"/bin/*
+
+not_ours='gather: fatal: 127.0.0.1 port 1526 does not know our token: it is not'
+not_ours="$not_ours our server"
+export not_ours
 recipe ssh "$dir/recipe"
 
 try 'the recipe, as doc/hosts has it' <<'.'
@@ -98,6 +139,35 @@ lines 8 "$dir/recipe"
 unset GATHER_TOKEN
 sh -eu "$dir/recipe"
 seq 0 99 | cmp - out
+.
+
+try 'the recipe, and another user has its port there: no client is started' <<'.'
+posed 255 "$dir/recipe"
+test ! -s his/port.got
+test ! -s out
+.
+
+try 'without that option ssh goes on: he gets no token, nothing runs' <<'.'
+sed "s|-o ExitOnForwardFailure=yes||; s| echo'| touch $PWD/ran'|" \
+    "$dir/recipe" >without
+posed 1 "$PWD/without"
+grep -qx "$not_ours" err.recipe
+learnt_nothing
+test ! -e ran
+.
+
+try 'without the first 127.0.0.1 ssh has ::1 alone: he gets no token' <<'.'
+sed "s|-R 127.0.0.1:|-R |; s| echo'| touch $PWD/ran'|" \
+    "$dir/recipe" >without
+if grep -qs '^0*1 ' /proc/net/if_inet6; then
+    posed 1 "$PWD/without"
+    learnt_nothing
+    exits 1 grep -q 'forwarding failed' err.recipe
+else
+    posed 255 "$PWD/without"
+    echo 'there is no ::1' >notes
+fi
+test ! -e ran
 .
 
 try 'ssh -R: 200 items; only loopback listens; no token in an argument' <<'.'

@@ -834,7 +834,8 @@ static void squat(const char *file, const char *how, const char *address,
     socklen_t n = sizeof(at);
     char name[200];
     size_t k = ANSWER;
-    int s = socket(AF_INET, SOCK_STREAM, 0);
+    int s = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
+    setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
     memset(&at, 0, sizeof(at));
     at.sin_family = AF_INET;
     at.sin_addr.s_addr = inet_addr(address);
