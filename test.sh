@@ -99,7 +99,7 @@ fi
 dmesg 2>/dev/null | grep -q 'Starting gVisor' && gvisor=yes || gvisor=''
 export PATH GATHER nap nl second gvisor
 
-# --- What tests use; the first four are programs, for commands of gather
+# --- What tests use; the first five are programs, for commands of gather
 
 # lines N TEXT: N lines, each with the text and its number.
 cat >"$dir/bin/lines" <<'.'
@@ -133,6 +133,32 @@ sh -c 'exec 2>&3 3>&-; G=$$; export G; exec "$@"' sh "$@"
 status=$?
 exit $((status > 128 ? 128 + status % 128 : status))
 .
+
+# first SIGNAL COMMAND: runs it as process 1 of a container.  When there is a
+# file go, it gets the signal, again and again, until it has ended.
+cat >"$dir/bin/first" <<'.'
+#!/bin/sh
+signal=$1
+shift
+rm -f unshare
+{
+    till test -s unshare
+    till test -e go
+    read -r u <unshare
+    while kill -0 "$u"; do
+        for p in $(ps -A -o pid= -o ppid= | awk -v u="$u" '$2 == u {print $1}')
+        do
+            kill -s "$signal" "$p"
+        done
+        sleep "$nap"
+    done
+} >/dev/null 2>&1 &
+sh -c 'echo $$ >unshare; exec unshare -p -f "$@"' - "$@"
+status=$?
+wait
+exit $status
+.
+chmod +x "$dir/bin/first"
 chmod +x "$dir/bin/lines" "$dir/bin/till" "$dir/bin/flaky" "$dir/bin/watched"
 
 # monitor SHELL COMMAND: runs it as the leader of a process group, if that is a
@@ -610,6 +636,33 @@ $ done
 15
 .
 
+try 'signals: one that came ignored does not end a wait for a FIFO' <<'.'
+$ mkfifo list; sh -c 'trap "" TERM; : >ready; exec gather -a list echo' & g=$!
+$ till test -e ready; kill -TERM $g; sleep 1; kill -TERM $g; echo a >list
+$ wait $g
+a
+.
+
+for signal in HUP:1 INT:2 QUIT:3 TERM:15; do
+    try "death by ${signal%:*}: as process 1, while it waits for a FIFO" <<.
+@ unshare and ps -A: unshare -p -f true && ps -A -o pid= -o ppid=
+\$ mkfifo list log; echo a >lines; : >go
+\$ for file in '-a list' '-l log -a lines'; do
+\$     first ${signal%:*} "\$GATHER" -q \$file echo; echo \$?
+\$ done
+$((128 + ${signal#*:}))
+$((128 + ${signal#*:}))
+.
+done
+
+try 'death by TERM: as process 1, while nobody reads its table' <<'.'
+@ unshare and ps -A: unshare -p -f true && ps -A -o pid= -o ppid=
+$ { first TERM "$GATHER" -q -n 25000 -s 8; echo $? >status; } | {
+$     sed 1q >head; : >go; till test -s status; }
+$ cat status
+143
+.
+
 # The ledger takes some of many lines, or half of a long one.
 try 'death by TERM: while the ledger takes nothing' <<'.'
 @ room for a line in a FIFO that poll() calls ready (gVisor): test -z "$gvisor"
@@ -1032,6 +1085,15 @@ x a
 x b
 .
 
+try 'items: -a with a name of standard input, a file or a pipe' <<'.'
+$ printf 'a\nb\n' >list
+$ for file in /dev/stdin /dev/fd/0 /proc/self/fd/0; do
+$     [ -e $file ] || file=- # there is no such name here
+$     gather -a $file echo <list; cat list | gather -a $file echo
+$ done | count
+12
+.
+
 try 'items: an empty list is no item' <<'.'
 $ gather echo; gather -0 echo; gather -a /dev/null echo; : | gather echo
 .
@@ -1315,6 +1377,50 @@ $ sh -c 'ulimit -S -n 100; gather -n 1 sh -c "ulimit -S -n"'
 .
 
 # --- Jobs
+
+try 'jobs: an empty list needs no children, however many there may be' <<'.'
+$ gather -v -j 1000000 echo </dev/null 2>err
+$ gather -v -j 1000000 -a /dev/null echo 2>>err
+$ : | (sleep 1; gather -v -j 1000000 echo) 2>>err
+$ grep -c listening err; grep -c connected err
+3
+0
+? 1
+.
+
+try 'jobs: no more children than items, as far as a list is at hand' <<'.'
+$ printf 'a\nb\nc' >list; gather -v -j 9 -a list echo 2>err
+$ cat list | (sleep 1; gather -v -j 9 echo) 2>>err; grep -c connected err
+$ printf 'd\0e' | (sleep 1; gather -v -0 -j 1000000 echo) 2>err
+$ grep -c connected err
+a
+b
+c
+a
+b
+c
+6
+d
+e
+2
+.
+
+try 'jobs: all of them, if nobody knows what comes of a list' <<'.'
+$ { echo a; till test -e go; echo b; } |
+$     gather -v -j 3 sh -c ': >go; echo $1' - 2>err; grep -c connected err
+a
+b
+3
+.
+
+try 'jobs: what is at hand of a list that is wrong runs' <<'.'
+$ printf 'a\nb\n\0\nd\n' | (sleep 1; gather -j 1 echo) 2>err; echo $?
+$ sed '/complete/d' err
+a
+b
+1
+gather: fatal: unable to take item 2: it contains a NUL byte
+.
 
 try 'jobs: -j 3 runs three at once' <<'.'
 $ gather -j 3 sh -c ': >at$1; for i in 0 1 2; do till test -e at$i; done

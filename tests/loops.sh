@@ -189,6 +189,36 @@ retries() {
 }
 loop retries 'retries: 20 commands that fail at first'
 
+# finished: a client from elsewhere hangs up as soon as it has delivered an
+# item.  It is not given another one; somebody else is.
+finished() {
+    for i in 0 1 2; do
+        seq $i $(($1 + i)) | tee -a expected >data.$i
+    done
+    g -p 0 -j 0 -n 3 >out 2>err &
+    port=''
+    while [ -z "$port" ] && kill -0 $! 2>/dev/null; do
+        sleep 0.01
+        port=$(sed -n 's/.* port //p' err 2>/dev/null)
+    done
+    "$dir/stranger" finished "$port" go >item
+    g -c "127.0.0.1:$port" cat 'data.{}'
+    is 'status of a client' 0 $?
+    wait $!
+    is status 0 $?
+    same expected out
+    only '^gather: waiting for clients '
+}
+if "${CC:-cc}" -std=c99 -D_POSIX_C_SOURCE=200112L -o "$dir/stranger" \
+    "$here/tests/stranger.c" 2>/dev/null; then
+    GATHER_TOKEN=00112233445566778899aabbccddeeff
+    export GATHER_TOKEN
+    loop finished 'clients: one hangs up after its item, and gets no other'
+    unset GATHER_TOKEN
+else
+    skip 'clients: one hangs up after its item, and gets no other' compiler
+fi
+
 # --- Runs that do not
 
 # account N: says so if the closing line does not account for N items.

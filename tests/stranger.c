@@ -56,6 +56,7 @@
 #define END 0x80000000u
 #define DATA_MAX (1u << 30)
 #define KINDS 5 /* ways to end: 0 to 4 */
+#define CORK 3  /* TCP_CORK, which Linux has */
 
 static unsigned short port;     /* gather's, host byte order */
 static const char *go;          /* the file to be created */
@@ -759,6 +760,16 @@ static void again(void) { /* an item that has been delivered, once more */
     until_closed(fd);
 }
 
+/* An item as it should be, and hanging up, in one segment: whoever has read the
+ * end can see that there is nobody for another item. */
+static void finished(void) {
+    int yes = 1, fd = enter();
+    setsockopt(fd, IPPROTO_TCP, CORK, &yes, sizeof(yes));
+    misreport(fd, 0, length, END_SIZE);
+    shutdown(fd, SHUT_WR);
+    until_closed(fd);
+}
+
 static void after_end(void) { /* more data, at once behind the end */
     unsigned char m[2 * HEADER + END_MAX + 1];
     int fd = enter();
@@ -933,6 +944,7 @@ static const struct {
     {"rst", rst, NULL},
     {"rst-end", rst_end, NULL},
     {"again", again, NULL},
+    {"finished", finished, NULL},
     {"after-end", after_end, NULL},
     {"unasked", unasked, NULL},
     {"replay", replay, NULL},
