@@ -5,8 +5,12 @@
 #     bench/database.sh              5 rounds; some minutes
 #     ROUNDS=9 ROWS=100000 bench/database.sh
 #
-# Prints a table: seconds, median (lowest to highest), and how often that goes
-# into the time of the first line of its block.  In every round each command
+#     PYTHON=/path/to/python bench/database.sh    one that has modules that the
+#                                                 usual one has not
+#
+# Prints a table: seconds, median (lowest to highest), how often that goes into
+# the time of the first line of its block, and the median of the seconds of
+# processor time, of the server and its clients.  In every round each command
 # runs once, so that whatever else the machine does hits all of them.
 #
 # The cursors that wait have 20 rows each, for every one of which a function
@@ -15,13 +19,20 @@
 # deliver are the twentieths themselves: 20 tables, which a view adds up to
 # one, and which also are in one plain table.  Standard output is a file.
 #
-# Needs what tests/cluster.sh needs, and GNU date.  GNU parallel and pg_dump
-# are left out, and named, if they are missing.
+# All write the same bytes; those that are marked with a * write as many lines,
+# in another order or format.  ConnectorX and DuckDB do not do what pg-export
+# does: the first has no snapshot, and both have no order.
+#
+# Needs what tests/cluster.sh needs, Linux, and GNU date.  GNU parallel,
+# pg_dump, ConnectorX (with pyarrow) and DuckDB (duckdb, and the extension
+# duckdb-extension-postgres-scanner of the same version), all of PyPI, are left
+# out, and named, if they are missing.
 
 LC_ALL=C
 export LC_ALL
 here=$(cd "$(dirname "$0")/.." && pwd) || exit 1
 : "${GATHER:=$here/gather}" "${ROUNDS:=5}" "${ROWS:=2000000}"
+: "${PYTHON:=python3}"
 export GATHER
 [ -x "$GATHER" ] || {
     echo "There is no $GATHER: say make first." >&2
@@ -75,22 +86,36 @@ one_by_one() {
     done
 }
 
-# run BLOCK NAME COMMAND: measures it.  All of a block, but for dumps, have to
-# write the same.
+# processor: the time that the server and this shell have had for processes
+# that have ended, in hundredths of seconds.
+server=$(sed 1q "$dir/pg/data/postmaster.pid")
+processor() {
+    awk -v hz="$(getconf CLK_TCK)" '{ sub(/.*[)] /, ""); t += $14 + $15 }
+        END { print int(t * 100 / hz) }' "/proc/$server/stat" "/proc/$$/stat"
+}
+
+# run BLOCK NAME COMMAND: measures it.  All of a block have to write the same,
+# or as many lines if there is a * in the name.
 run() {
     block=$1 name=$2
     shift 2
+    before=$(processor)
     start=$(date +%s%N)
     "$@" >"$dir/out" || {
         echo "$block: $name: status $?" >&2
         exit 1
     }
     stop=$(date +%s%N)
-    echo "$block|$name|$(((stop - start) / 1000))" >>"$dir/results"
-    [ -s "$dir/out" ] || return 0
-    cksum <"$dir/out" >"$dir/sum"
-    [ -f "$dir/sum.$block" ] || cp "$dir/sum" "$dir/sum.$block"
-    cmp "$dir/sum" "$dir/sum.$block" || exit 1
+    sleep 0.3 # for the sessions, which end on their own
+    echo "$block|$name|$(((stop - start) / 1000))|$(($(processor) - before))" \
+        >>"$dir/results"
+    case $name in
+    *\**) way=lines sum='wc -l' ;;
+    *) way=bytes sum=cksum ;;
+    esac
+    $sum <"$dir/out" >"$dir/sum"
+    [ -f "$dir/sum.$way.$block" ] || cp "$dir/sum" "$dir/sum.$way.$block"
+    cmp "$dir/sum" "$dir/sum.$way.$block" || exit 1
 }
 has() {
     command -v "$1" >/dev/null
@@ -102,7 +127,37 @@ through_parallel() {
 }
 dump() {
     rm -rf "$dir/dump"
-    pg_dump -F d -Z 0 -j "$1" -f "$dir/dump" --data-only -t 't_*'
+    pg_dump -F d -Z 0 -j "$1" -f "$dir/dump" --data-only -t 't_*' &&
+        cat "$dir"/dump/[0-9]*.dat | grep -v -e '^$' -e '^\\\.$'
+}
+
+# connectorx SQL: 20 cursors, parted by id, into one table in memory, and from
+# there to standard output.
+connectorx() {
+    "$PYTHON" - "$1" "$PGHOST" <<'.'
+import sys, connectorx, pyarrow.csv
+sql, socket = sys.argv[1:]
+table = connectorx.read_sql(
+    f"postgresql://owner@localhost/postgres?host={socket}", sql,
+    partition_on="id", partition_num=20, return_type="arrow")
+pyarrow.csv.write_csv(table, sys.stdout.buffer,
+    pyarrow.csv.WriteOptions(include_header=False, delimiter="\t"))
+.
+}
+
+# duckdb TABLE: its scanner, by place, with 20 threads.
+duckdb() {
+    "$PYTHON" - "$1" <<'.'
+import sys, duckdb, glob, os, duckdb_extension_postgres_scanner as scanner
+[path] = glob.glob(os.path.dirname(scanner.__file__) + "/extensions/*/*")
+db = duckdb.connect(config={"threads": 20})
+db.execute(f"LOAD '{path}'; ATTACH '' AS pg (TYPE postgres, READ_ONLY)")
+db.execute(f"""COPY (FROM pg.public.{sys.argv[1]}) TO '/dev/stdout'
+    (FORMAT csv, DELIMITER '\t', HEADER false)""")
+.
+}
+module() {
+    "$PYTHON" -c "import $1" 2>/dev/null
 }
 
 # peers BLOCK SQL
@@ -118,20 +173,39 @@ $(psql -X -A -t -c 'SHOW server_version')"
 for tool in parallel pg_dump; do
     has $tool || echo "missing: $tool"
 done
+rows='connectorx, pyarrow.csv' scan='duckdb, duckdb_extension_postgres_scanner'
+module "$rows" || echo "missing: ConnectorX"
+module "$scan" || echo "missing: DuckDB's scanner"
+export="$here/examples/pg-export.sh"
+few='SELECT id, slow(id) FROM few'
+digests='SELECT id, sha512(sha512(sha512(name::bytea)))::text FROM t
+    WHERE id % 4 = 0'
 round=0
 while [ $((round += 1)) -le "$ROUNDS" ]; do
     peers 'cursors that wait' "$waits"
+    run 'cursors that wait' 'pg-export.sh -k id -n 20 *' \
+        "$export" -k id -n 20 "$few"
+    ! module "$rows" ||
+        run 'cursors that wait' 'ConnectorX, 20 partitions *' connectorx "$few"
     peers 'cursors that work' "$works"
+    run 'cursors that work' 'pg-export.sh -k id -n 20 *' \
+        "$export" -k id -n 20 "$digests"
+    ! module "$rows" || run 'cursors that work' \
+        'ConnectorX, 20 partitions *' connectorx "$digests"
     peers 'cursors that deliver' "$delivers"
     # shellcheck disable=SC2086 # as above
     run 'cursors that deliver' 'psql, one COPY of all' \
         $PSQL 'COPY t TO STDOUT'
-    run 'cursors that deliver' 'examples/pg-export.sh' \
-        "$here/examples/pg-export.sh" t
+    run 'cursors that deliver' 'pg-export.sh' "$export" t
+    run 'cursors that deliver' 'pg-export.sh -k id' "$export" -k id t
     if has pg_dump; then
-        run 'cursors that deliver' 'pg_dump, one job' dump 1
-        run 'cursors that deliver' 'pg_dump -j 20, to a directory' dump 20
+        run 'cursors that deliver' 'pg_dump, one job, then cat *' dump 1
+        run 'cursors that deliver' 'pg_dump -j 20, then cat *' dump 20
     fi
+    ! module "$rows" || run 'cursors that deliver' \
+        'ConnectorX, 20 partitions *' connectorx 'SELECT * FROM t'
+    ! module "$scan" || run 'cursors that deliver' \
+        "DuckDB's scanner, 20 threads *" duckdb t
 done
 
 # Blocks and lines in the order in which they came first.
@@ -142,6 +216,9 @@ awk -F '|' '
         for (k = ++n[$1, $2]; k > 1 && t[$1, $2, k - 1] > $3 + 0; k--)
             t[$1, $2, k] = t[$1, $2, k - 1]
         t[$1, $2, k] = $3 + 0
+        for (k = n[$1, $2]; k > 1 && p[$1, $2, k - 1] > $4 + 0; k--)
+            p[$1, $2, k] = p[$1, $2, k - 1]
+        p[$1, $2, k] = $4 + 0
     }
     function median(key, m) {
         m = n[key]
@@ -149,14 +226,15 @@ awk -F '|' '
     }
     END {
         for (i = 1; i <= b; i++) {
-            printf "\n%-38s %8s %19s %7s\n", blocks[i], "median",
-                "(lowest to highest)", "ratio"
+            printf "\n%-37s %8s %18s %7s %6s\n", blocks[i], "median",
+                "(lowest to highest)", "ratio", "CPU s"
             for (j = 1; j <= lines[blocks[i]]; j++) {
                 key = blocks[i] SUBSEP line[blocks[i], j]
                 if (j == 1) first = median(key)
-                printf "  %-36s %8.3f   (%6.3f to %6.3f) %6.2fx\n",
+                printf "  %-35s %8.3f (%6.3f to %6.3f) %6.2fx %6.2f\n",
                     line[blocks[i], j], median(key), t[key, 1] / 1e6,
-                    t[key, n[key]] / 1e6, first / median(key)
+                    t[key, n[key]] / 1e6, first / median(key),
+                    p[key, int((n[key] + 1) / 2)] / 100
             }
         }
     }' "$dir/results"
