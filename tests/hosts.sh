@@ -2,9 +2,9 @@
 #
 # hosts.sh - clients on other hosts: network namespaces that hang, each by a
 # link, on a switch, which is a namespace as well.  Nothing is sent outside.
-# scripts.sh says how the tests are run and written; two minutes or so.
+# scripts.sh says how the tests are run and written; four minutes or so.
 #
-# Needs ip and tc (Debian: iproute2), ping (iputils-ping), a C compiler,
+# Needs ip and tc (Debian: iproute2), ping (iputils-ping), a C compiler, mount,
 # musl-gcc (musl-tools), podman and runc, s390x-linux-gnu-gcc
 # (gcc-s390x-linux-gnu, libc6-dev-s390x-cross) and qemu-s390x (qemu-user).
 #
