@@ -182,7 +182,7 @@ static void end_children(void) {
 static void fork_children(void) {
     int needed = options.mode == MODE_DEMONSTRATION ? 2 : 3;
     bool is_tight = system_process_limit() <
-        (unsigned long)(needed * config.jobs + PROCESSES_PLENTY);
+        (unsigned long)needed * (unsigned long)config.jobs + PROCESSES_PLENTY;
     int each = is_tight ? needed : 1;
     int count = 0;
     bool failed = pipe(gate) < 0;

@@ -1478,19 +1478,27 @@ unshare -fp --mount-proc test -w /proc/sys/kernel/ns_last_pid 2>/dev/null ||
     lack='right to have processes numbered'
 t 'real: the number of a command that has ended is used again' reused
 
-# heir: gather is the first process of a container.  An orphan, which it gets,
-# has the number of a child that was killed, and is no child that ends.
+# heir: gather is the first process of a container, and has had a child before
+# it became gather.  That leaves it an orphan with the number of a child that
+# was killed, which is no child that ends.
 # shellcheck disable=SC2016 # for another shell
-heir='
-    [ "$1" = a ] || exec echo b
-    read -r one two </proc/1/task/1/children
-    [ "$one" != $PPID ] && n=$one || n=$two
-    kill -KILL "$n"
-    while [ -e "/proc/$n" ]; do sleep 0.02; done
+older='
+    until [ -s wanted ]; do sleep 0.02; done
+    n=$(cat wanted)
     until [ "$(cat number)" = "$n" ]; do
         sh -c "echo $((n - 1)) >/proc/sys/kernel/ns_last_pid
             sleep 0.1 & echo \$! >number"
-    done
+    done'
+# shellcheck disable=SC2016 # for another shell
+heir='
+    [ "$1" = a ] || exec echo b
+    n=$(ps -A -o pid= -o ppid= -o args= |
+        awk -v me=$PPID "\$2 == 1 && \$3 == \"gather\" && \$1 != me {
+            print \$1 }")
+    kill -KILL "$n"
+    while [ -e "/proc/$n" ]; do sleep 0.02; done
+    echo "$n" >wanted
+    until [ "$(cat number)" = "$n" ]; do sleep 0.02; done
     while [ -e "/proc/$n" ]; do sleep 0.02; done
     echo a
     : >gone'
@@ -1504,8 +1512,10 @@ inherited() {
         done
         echo b
     } | {
+        # shellcheck disable=SC2016 # for another shell
         reap -s "$DEADLINE" "$dir/report" unshare -fp --mount-proc \
-            gather -q -j 2 sh -c "$heir" - >out 2>err
+            sh -c "($older) &"'exec gather -q -j 2 sh -c "$1" -' - "$heir" \
+            >out 2>err
         echo $? >status
     }
     is status 0 "$(cat status)"
