@@ -7,9 +7,10 @@
 #     tests/portability.sh 'musl'        those whose names match: a pattern of
 #                                        the shell, found anywhere in the name
 #     CI=1 tests/portability.sh          what is missing is a failure
-#     ZIG=/path/to/zig                   the compiler for macOS, if it is not
-#                                        in PATH
+#     ZIG=/path/to/zig                   the compiler for the BSDs and macOS,
+#                                        0.16 or later, if it is not in PATH
 #     DEADLINE=900                       seconds that a test may take (400)
+#     LANES=1                            tests that run at a time (2)
 #
 # On Debian the tools are in these packages: bmake clang tcc pcc musl-tools
 # dietlibc-dev lld gcc-i686-linux-gnu libc6-dev-i386-cross gcc-s390x-linux-gnu
@@ -38,13 +39,62 @@ unset GATHER MAKEFLAGS CC CFLAGS LDFLAGS LDLIBS DESTDIR PREFIX
 umask 022
 
 pattern=${1-}
-: "${DEADLINE:=400}" "${ZIG:=zig}" "${CI:=}"
+: "${DEADLINE:=400}" "${ZIG:=zig}" "${CI:=}" "${LANES:=2}"
 nl='
 '
-ZIG_GLOBAL_CACHE_DIR=$dir/zig
-ZIG_LOCAL_CACHE_DIR=$dir/zig
+
+# --- Lanes
+
+# Tests wait for longer than they compute.  So this script runs itself LANES
+# times; LANE is a directory of each then.  All of these come by every test;
+# it is run by who is the first to make a directory with its number.
+
+lanes=''
+
+# sum: adds up what the lanes have counted.
+sum() {
+    for lane in "$dir"/lanes/*; do
+        read -r p f s number <"$lane/sum" || p=0 f=1 s=0
+        passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+    done
+}
+
+if [ -z "${LANE-}" ]; then
+    # shellcheck disable=SC2317 # tap.sh calls it
+    tidy() {
+        # shellcheck disable=SC2086 # numbers
+        [ -z "$lanes" ] || kill $lanes 2>/dev/null
+    }
+    mkdir "$dir/lanes" "$dir/tests"
+    while [ "$LANES" -gt 0 ]; do
+        mkdir "$dir/lanes/$LANES"
+        LANE=$dir/lanes/$LANES sh "$here/tests/portability.sh" "$pattern" &
+        lanes="$lanes $!"
+        LANES=$((LANES - 1))
+    done
+    wait
+    lanes=''
+    sum
+    finish
+    exit
+fi
+
+shared=${LANE%/lanes/*} # by all lanes
+ZIG_GLOBAL_CACHE_DIR=$shared/zig
+ZIG_LOCAL_CACHE_DIR=$shared/zig
 export ZIG_GLOBAL_CACHE_DIR ZIG_LOCAL_CACHE_DIR
 
+# wanted NAME: is this test to be run, and by this lane?
+wanted() {
+    # shellcheck disable=SC2254 # it is a pattern
+    case $1 in
+    *$pattern*) number=$((number + 1)) ;;
+    *) return 1 ;;
+    esac
+    mkdir "$shared/tests/$number" 2>/dev/null
+}
+
+token=00112233445566778899aabbccddeeff # for clients from elsewhere
 # What the compilers have to say nothing about.
 strict=$(value WARNINGS)
 # All of the sources, and all of the objects.
@@ -128,6 +178,20 @@ emulated() {
     chmod +x gather
 }
 
+# till COMMAND: tries it until it succeeds, for a minute or so.
+till() {
+    tries=0
+    until "$@" || [ $((tries += 1)) -gt 60 ]; do
+        sleep 1
+    done
+}
+
+# port: waits until the server that writes `log` has told its port; says it.
+port() {
+    till grep -q ' listening on .* port ' log 2>/dev/null
+    sed -n 's/.* listening on .* port //p' log
+}
+
 # symbols: what the objects here import that none of them defines.
 symbols() {
     nm ./*.o lib/*.o | awk '
@@ -156,6 +220,12 @@ end() {
     done 2>/dev/null
 }
 
+# tell COMMAND: what it says, at once, as another lane may write, too.
+tell() {
+    "$@" >"$dir/report"
+    cat "$dir/report"
+}
+
 # verdict STATUS: of the test that has run, all right or why not.
 verdict() {
     [ "$1" = 0 ] || echo "# status $1"
@@ -163,6 +233,13 @@ verdict() {
     cmp -s want output && return
     echo "# < expected, > got:"
     diff want output | sed -n -e 's/^/# /' -e '/^# [<>\\]/p' | sed 40q
+}
+
+# conclude NAME STATUS SECONDS: the result of the test that has run; its notes.
+conclude() {
+    result "$1" "$(verdict "$2")"
+    [ ! -f here/notes ] || sed 's/^/# /' here/notes
+    [ "$3" -lt 10 ] || echo "# took $3 s"
 }
 
 # try NAME: runs the test on standard input, which is described above.
@@ -181,12 +258,13 @@ try() {
         esac
     done
     if [ -n "$lack" ] && [ -n "$CI" ]; then
-        result "$1" "no $lack"
+        tell result "$1" "no $lack"
         return
     elif [ -n "$lack" ]; then
-        skip "$1" "$lack"
+        tell skip "$1" "$lack"
         return
     fi
+    start=$(date +%s)
     mkdir "$dir/work" "$dir/work/here"
     cd "$dir/work" || exit
     (
@@ -199,8 +277,8 @@ try() {
     (sleep "$DEADLINE" && end) >/dev/null 2>&1 &
     dog=$!
     wait "$test"
-    result "$1" "$(verdict $?)"
-    [ ! -f here/notes ] || sed 's/^/# /' here/notes
+    status=$?
+    tell conclude "$1" "$status" $(($(date +%s) - start))
     end
     test='' dog=''
     cd "$dir" || exit
@@ -309,7 +387,7 @@ for make in make bmake; do
 \$     touch -t 200001010000 \$f
 \$ done
 \$ ls $sources | sort >all
-\$ for f in *.h lib/*.h; do
+\$ for f in *.h lib/*.h Makefile; do
 \$     settled
 \$     touch -t 200301010000 \$f
 \$     compiled | cmp - all
@@ -323,26 +401,93 @@ lib/items.c
 .
 done
 
-try 'make: a directory with a space in its name' <<'.'
-$ mkdir 'a b'
-$ cd 'a b' || exit
+# Whatever objects an older version has left.
+try 'make: in the tree of an older version all is made' <<'.'
+$ copy .
+$ for f in $objects gather lib/old.o old.o; do
+$     echo rubbish >"$f"
+$     touch -t 200001010000 "$f"
+$ done
+$ make -s
+$ demonstrate ./gather
+3 of 3 cursors complete and right, 300003 of 300003 bytes
+.
+
+# What is left over by what has failed is not taken for what should be there.
+try 'make: what was not made is made the next time' <<'.'
+$ copy .
+$ cp -p server.c whole
+$ echo nonsense >>server.c
+$ make -s >said 2>&1 || echo fails
+$ mv whole server.c
+$ make -s
+$ demonstrate ./gather
+fails
+3 of 3 cursors complete and right, 300003 of 300003 bytes
+.
+
+try 'make: blanks, quotes and dollars in the name of the directory' <<'.'
+$ mkdir "a b'c\$d"
+$ cd "a b'c\$d" || exit
 $ build
 $ suite gather 'items: '
 suite passed
 .
 
-try 'make: install and uninstall in DESTDIR, with a space in its name' <<'.'
+try 'make: install with umask 077, in a DESTDIR and PREFIX with blanks' <<'.'
 $ build
 $ umask 077
-$ make -s install DESTDIR="$(pwd)/a b" PREFIX=/usr
-$ (cd 'a b' && find . ! -type d -exec ls -l {} + |
-$     awk '{ print $1, $NF }' | tr -d . | sort -k 2)
-$ demonstrate 'a b/usr/bin/gather'
-$ make -s uninstall DESTDIR="$(pwd)/a b" PREFIX=/usr
+$ make -s install DESTDIR="$(pwd)/a b" PREFIX='/c d'
+$ (cd 'a b/c d' && find . -exec ls -ld {} + |
+$     awk '{ print $1, $NF }' | sort -k 2)
+$ demonstrate 'a b/c d/bin/gather'
+$ make -s uninstall DESTDIR="$(pwd)/a b" PREFIX='/c d'
 $ find 'a b' ! -type d
--rwxr-xr-x /usr/bin/gather
--rw-r--r-- /usr/share/man/man1/gather1
+drwxr-xr-x .
+drwxr-xr-x ./bin
+-rwxr-xr-x ./bin/gather
+drwxr-xr-x ./share
+drwxr-xr-x ./share/man
+drwxr-xr-x ./share/man/man1
+-rw-r--r-- ./share/man/man1/gather.1
 3 of 3 cursors complete and right, 300003 of 300003 bytes
+.
+
+try 'make: install in the place of a gather that runs' <<'.'
+$ build
+$ make -s install DESTDIR="$(pwd)" PREFIX=/usr
+$ usr/bin/gather -n 1 sh -c 'until [ -e go ]; do sleep 1; done; echo old' &
+$ make -s install DESTDIR="$(pwd)" PREFIX=/usr
+$ usr/bin/gather -n 1 echo new
+$ : >go
+$ wait
+$ ls usr/bin
+new
+old
+gather
+.
+
+# frozen COMMAND: runs it here, where nothing can be written.
+frozen() {
+    # shellcheck disable=SC2016 # for that shell
+    unshare -m sh -c 'mount --bind "$0" "$0" &&
+        mount -o remount,ro,bind "$0" && cd "$0" && "$@"' "$PWD" "$@"
+}
+
+try 'make: a source directory that cannot be written: used, or an error' <<'.'
+@ unshare, for which one has to be root: unshare -m true
+$ build
+$ frozen make -s
+$ frozen make -s install DESTDIR="${PWD%/*}/there"
+$ frozen sh ./test.sh 'items: ' | sed -n '$s/^[1-9][0-9]* passed/N passed/p'
+$ demonstrate ../there/usr/local/bin/gather
+$ make -s clean
+$ frozen make >../said 2>&1 || echo fails
+$ sed -n 's/.*: Read-only file system/Read-only file system/p' ../said | sed 1q
+N passed, 0 failed
+3 of 3 cursors complete and right, 300003 of 300003 bytes
+fails
+Read-only file system
 .
 
 # --- Libraries
@@ -457,18 +602,15 @@ mixed() {
 \$ mv gather native
 \$ make -s clean
 \$ emulated $1 $2
-\$ GATHER_TOKEN=00112233445566778899aabbccddeeff
+\$ GATHER_TOKEN=$token
 \$ export GATHER_TOKEN
 \$ : >data.0
 \$ printf x >data.1
 \$ dd if=/dev/urandom of=data.2 bs=1000 count=3001 2>/dev/null
 \$ deliver() {
-\$     tries=0
 \$     : >log
 \$     "\$1" -v -b 127.0.0.1 -p 0 -j 0 -n 3 -o 'out.{}' 2>>log &
-\$     until port=\$(sed -n 's/.* listening .* //p' log | grep .); do
-\$         [ "\$((tries += 1))" -le 20 ] && sleep 1 || break
-\$     done
+\$     port=\$(port)
 \$     for i in 0 1 2; do
 \$         "\$2" -c "127.0.0.1:\$port" -w "\$i" <"data.\$i" &
 \$     done
@@ -501,39 +643,180 @@ BUS
 
 # --- Systems
 
-# macos PROCESSOR: compiles and links for it.
-macos() {
-    try "systems: macOS on $1, compiled and linked" <<.
+# others COMPILER: the other programs that are to be portable, in the tree that
+# was built here; compiled and linked, but for SQLite's, which has no library.
+others() {
+    # shellcheck disable=SC2046,SC2086 # words
+    set -- $1 $(value STANDARD) -O2 $strict
+    mkdir include
+    cp "$sqlite" include
+    sed -n '/^    \/\* rows/,/ends here/s/^    //p' "$here/doc/parts" >rows.c
+    "$@" -I. -c rows.c
+    "$@" -o rows rows.o [cs]*.o lib/*.o -lpthread
+    "$@" -o cursors "$here/bench/cursors.c" [cs]*.o lib/*.o -lpthread
+    "$@" -o bare "$here/bench/bare.c" -lpthread
+    "$@" -o limits "$here/bench/limits.c" -lpthread
+    "$@" -o stranger "$here/tests/stranger.c"
+    "$@" -Iinclude -c -o sqlite.o "$here/examples/sqlite-cursors.c"
+    # the linker would tell if something were not there
+    echo 'int splice(void); int main(void) { return splice(); }' >no.c
+    "$@" -o no no.c 2>&1 | sed -n 's/.*undefined symbol: _*//p' | sed 1q
+}
+sqlite=/usr/include/sqlite3.h
+
+# foreign SYSTEM PROCESSOR TARGET MAGIC: compiles and links for it, with the
+# headers and the functions of its C library; MAGIC is how programs begin
+# there.
+foreign() {
+    try "systems: $1 on $2, compiled and linked" <<.
 @ zig: has "$ZIG"
-\$ build CC="$ZIG cc -target $1-macos" CFLAGS="-O2 $strict"
-\$ od -A n -N 4 -t x1 gather | tr -d ' '
-cffaedfe
+@ sqlite3.h: [ -r $sqlite ]
+\$ compiler="$ZIG cc -target $3"
+\$ build -j2 CC="\$compiler" CFLAGS="-O2 $strict"
+\$ others "\$compiler"
+\$ for f in gather rows cursors bare limits stranger; do
+\$     od -A n -N 4 -t x1 \$f
+\$ done | sort | uniq -c | tr -d ' '
+splice
+6$4
 .
 }
-macos x86_64
-macos aarch64
+for processor in x86_64 aarch64; do
+    for system in FreeBSD NetBSD OpenBSD; do
+        foreign "$system" "$processor" \
+            "$processor-$(echo "$system" | tr '[:upper:]' '[:lower:]')" \
+            7f454c46
+    done
+    foreign macOS "$processor" "$processor-macos" cffaedfe
+done
 
-# Linux does, FreeBSD 15 does not take that for the loopback interface.
-try 'systems: -b 0.0.0.0, where nobody may connect to that' <<'.'
+# --- Differences in meaning
+
+# as DIFFERENCE COMMAND: runs it where calls mean something else: port.c says
+# what.  What is counted there is counted in the file `count`.
+as() {
+    : >count
+    [ -f port.so ] || cc -D_GNU_SOURCE -Wall -Werror -shared -fPIC -o port.so \
+        "$here/tests/port.c" -ldl || return
+    PORT=$1
+    shift
+    PORT=$PORT PORT_LOG=count LD_PRELOAD=./port.so "$@"
+}
+
+# counted MOST: no more than that has been counted.
+counted() {
+    n=$(wc -c <count)
+    echo "$n calls" >>notes
+    [ "$n" -le "$1" ] || echo "$n calls, more than $1"
+}
+
+# meaning NAME: a test of that.
+meaning() {
+    try "meaning: $1" <<.
 @ preloading: test -r /etc/ld.so.cache
-$ build
-$ echo '#include <errno.h>
-$     #include <netinet/in.h>
-$     #include <unistd.h>
-$     #include <sys/syscall.h>
-$     int connect(int s, const struct sockaddr *a, socklen_t n) {
-$         struct sockaddr_in *in = (void *)a;
-$         if (in->sin_addr.s_addr == 0) return errno = EADDRNOTAVAIL, -1;
-$         return syscall(SYS_connect, s, a, n);
-$     }' >connect.c
-$ cc -D_GNU_SOURCE -shared -fPIC -o connect.so connect.c
-$ GATHER_TOKEN=00112233445566778899aabbccddeeff LD_PRELOAD=./connect.so \
-$     ./gather -q -b 0.0.0.0 -p 0 -j 2 -n 3 echo 2>&1 | wc -l
-3
+\$ build
+$(cat)
+.
+}
+
+meaning 'what is accepted does not block, like its listener' <<'.'
+$ as accept ./gather -n 3 -s 1000001 | total
+3 of 3 cursors complete and right, 3000003 of 3000003 bytes
 .
 
-# What an option of POSIX demands is named, and so are the C library's own
-# names for errno and getopt(), and what Linux alone has.
+meaning 'nobody may connect to 0.0.0.0' <<'.'
+$ GATHER_TOKEN=$token as connect ./gather -q -b 0.0.0.0 -p 0 -j 2 -n 3 echo {}
+0
+1
+2
+.
+
+meaning 'fewer descriptors are granted than were asked for' <<'.'
+$ as limits ./gather -j 100 -n 100 echo 2>&1 | sed 's/[0-9][0-9]*/N/' | uniq -c |
+$     sed 's/^ *//'
+1 gather: warning: file descriptors allow only N jobs
+100 
+.
+
+# Who is in waits for goodbye, all others for somebody to go.
+meaning 'there are more children than descriptors, unknown to us' <<'.'
+$ (ulimit -n 40 && as unlimited ./gather -j 60 -n 200 echo 2>said | uniq -c)
+$ sort -u said
+    200 
+gather: warning: unable to serve a client: Too many open files
+.
+
+meaning 'a nap lasts 20 ms: there are no more than nine of a child' <<'.'
+$ as naps ./gather -n 1 sh -c 'i=0; while [ $((i += 1)) -le 2000 ]; do
+$     printf "%05000d" 0; done' | wc -c
+$ counted 9
+10000000
+.
+
+# Somebody stands still for a second, in which poll() says that he does not; a
+# program that believes that asks some 100000 times.
+meaning 'output that poll() does not know, and that does not block' <<'.'
+$ make -s clean
+$ make -s CFLAGS='-O2 -DPLAIN'
+$ as poll ./gather head -c 3000000 ::: /dev/zero | { sleep 1; wc -c; }
+$ counted 10000
+3000000
+.
+
+meaning 'a list that poll() does not know, and that does not block' <<'.'
+$ { echo a; sleep 1; echo b; } | as poll ./gather -j 1 echo {}
+$ counted 10000
+a
+b
+.
+
+meaning 'messages to what poll() does not know, and does not block' <<'.'
+$ long=./none/$(printf '%0100d' 0)
+$ {
+$     head -c 60000 /dev/zero # nearly fills the pipe
+$     as poll ./gather -j 2 -k -n 99 "$long"
+$ } 2>&1 | { sleep 1; wc -l; }
+$ counted 10000
+100
+.
+
+meaning 'a listener beside one of the same user for all addresses' <<'.'
+$ as reuse ./gather -v -p 0 -n 1 \
+$     sh -c 'until [ -e go ]; do sleep 1; done' 2>log &
+$ port=$(port)
+$ GATHER_TOKEN=$token
+$ export GATHER_TOKEN
+$ as reuse ./gather -b 0.0.0.0 -p "$port" -j 1 -n 3 echo {} 2>said &
+$ till grep -q waiting said
+$ : >go
+$ till grep -q complete log
+$ ./gather -c "127.0.0.1:$port" echo of {}
+$ wait
+$ sed 's/port [0-9]*/port N/' said
+$ sed -n '$p' log
+of 0
+of 1
+of 2
+gather: fatal: 127.0.0.1 port N does not know our token: it is not our server
+gather: waiting for clients on 0.0.0.0 port N
+gather: all 1 complete
+.
+
+# The ledger's reader has gone; who finds that asks for the words, and while he
+# does somebody else asks for those for a file that cannot be created.
+meaning 'there is one place for the words for all errors' <<'.'
+$ mkdir there0
+$ mkfifo ledger
+$ { read -r _; } <ledger &
+$ { echo 0; till [ -s count -o -s said ]; echo 1; } |
+$     as strerror ./gather -k -q -j 2 -l ledger -o 'there{}/file' true \
+$     2>said || echo "status $?"
+$ grep fatal said | sort
+status 1
+gather: fatal: unable to create there1/file.part: No such file or directory
+gather: fatal: unable to write ledger: Broken pipe
+.
+
 # What an option of POSIX demands is named, and so are the C library's own
 # names for errno and getopt(), and what Linux alone has.
 imports() {
@@ -562,6 +845,7 @@ $ imports
 [none] __assert_fail
 [none] __errno_location
 [none] __posix_getopt
+[none] __xpg_strerror_r
 [none] prctl
 [none] splice
 .
@@ -579,6 +863,7 @@ $ imports -DPLAIN
 [none] __assert_fail
 [none] __errno_location
 [none] __posix_getopt
+[none] __xpg_strerror_r
 .
 
 try 'systems: -DPLAIN, which has none of what differs: the whole suite' <<'.'
@@ -672,4 +957,4 @@ $ echo "$(($(data 120) - $(data 20)))" | awk '
 $     $1 <= 0 || $1 > 100 * 256 { print $1, "KiB for 100 connections" }'
 .
 
-finish
+echo "$passed $failed $skipped $number" >"$LANE/sum"
