@@ -2,9 +2,10 @@
  * gather - runs many cursors or commands at once and gathers what they have to
  * say: whole, in order, and with proof that nothing is missing.
  *
- *  1. The parent binds and listens, then forks its children, then starts
- *     threads.  Nothing is forked after the first thread; a child has one
- *     thread for ever.
+ *  1. The parent binds and listens, then forks its children, no more than
+ *     there may be items for, then starts threads.  Nothing is forked after
+ *     the first thread; a child has one thread for ever, and connects when
+ *     all have been forked.
  *  2. A child is a client.  It connects, proves that it belongs to the parent,
  *     asks for an item, delivers its bytes and, with their number, its end;
  *     the reply to that is the next item, until the server says goodbye.
