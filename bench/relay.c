@@ -34,7 +34,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BLOCK ((size_t)1 << 17) /* bytes moved at a time, at most */
+#define BLOCK ((size_t)1 << 17) /* bytes read at a time, at most; */
+#define MOST ((size_t)1 << 20)  /* and moved by splice(): more is faster */
 
 /* Linux hides these from programs that ask for POSIX. */
 #ifdef __linux__
@@ -209,7 +210,7 @@ static void write_kept(struct queue *queue) {
  * how many, 0 at the end. */
 static size_t move(int fd, unsigned char *piece) {
 #ifdef SET_PIPE_SIZE
-    ssize_t moved = splice(fd, NULL, 1, NULL, BLOCK, 0);
+    ssize_t moved = splice(fd, NULL, 1, NULL, MOST, 0);
     if (moved >= 0)
         return (size_t)moved;
     if (errno != EINVAL)
@@ -282,7 +283,7 @@ int main(int argc, char **argv) {
     if (connections == NULL || threads == NULL)
         die("begin");
     int s = listening();
-    enlarge(1, 1 << 20);
+    enlarge(1, (int)MOST);
     for (int k = 0; k < number; k++) {
         pid_t pid = fork();
         if (pid < 0)
