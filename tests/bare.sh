@@ -108,6 +108,7 @@ localhost in /etc/hosts
 ps -A
 ps -A -o ppid
 ps -o rss
+unshare and ps -A
 end
     sed -n 's/.* # SKIP no //p' "$root.log" | sort -u >got
     cmp -s want got || diff want got | sed 's/^/# skipped, < wanted, > got: /'
@@ -191,7 +192,8 @@ end
 bared() {
     rm -r "${root:?}/usr"
     [ "$root" = toybox ] || rm -r "$root"/lib*
-    grep -l 'GNU coreutils\|Free Software Foundation' "$root"/bin/*
+    find "$root/bin" -type f -exec \
+        grep -l 'GNU coreutils\|Free Software Foundation' {} +
 }
 
 # little_root NAME: all that is proved of it but its verdict.
