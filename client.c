@@ -170,6 +170,18 @@ static enum meeting check_server(
     return REFUTED;
 }
 
+/* Has the server let this child in?  One that has dropped it meanwhile hangs
+ * up; or else there is a reply. */
+static enum meeting await_reply(void) {
+    char byte;
+    ssize_t got = -1;
+    if (wait_for_server(c, POLLIN, 0) != 0)
+        got = recv(c, &byte, 1, MSG_PEEK);
+    if (got == 0)
+        errno = HUNG_UP;
+    return got > 0 ? MET : UNANSWERED;
+}
+
 /* Has the server prove that it is ours, then proves to it that this is a
  * client of it.  That opening asks for the first item. */
 static enum meeting authenticate(const struct identity *me, double deadline) {
@@ -191,8 +203,9 @@ static enum meeting authenticate(const struct identity *me, double deadline) {
     put_header(opening, wanted, 0);
     secret_prove_client(
         opening + HEADER_SIZE, me->secret, &challenge, opening);
-    bool sent = writen(c, opening, sizeof(opening)) == sizeof(opening);
-    return sent ? MET : UNANSWERED;
+    if (writen(c, opening, sizeof(opening)) < sizeof(opening))
+        return UNANSWERED;
+    return is_child ? await_reply() : MET;
 }
 
 /* How much longer a client tries to meet its server. */
@@ -268,10 +281,13 @@ static void rest(struct patience *patience) {
  * parent ends its children.
  *
  * But somebody who accepts, and then hangs up, has decided so: he has too many
- * clients without a proof, or comes to his end.  DROPS_MAX times are enough.
+ * clients without a proof, or comes to his end.  DROPS_MAX times are enough
+ * for a client from elsewhere.  But strangers who have a child dropped shall
+ * not end a run; when that ends early, the parent ends whoever is idle.
  */
 static enum client_end meet_server(const struct identity *me) {
     struct patience patience = {now() + PATIENCE, OPENING, FIRST_PAUSE};
+    bool is_child = me->kind == CLIENT_CHILD;
     int drops = 0;
     while (drops < DROPS_MAX && !is_signalled() && !is_orphan(me)) {
         enum meeting result = try_to_meet(me, &patience);
@@ -284,7 +300,7 @@ static enum client_end meet_server(const struct identity *me) {
         if (!is_passing(me, error) ||
             now() + patience.pause >= patience.deadline)
             return give_up(me, error);
-        drops += error == HUNG_UP;
+        drops += error == HUNG_UP && !is_child;
         if (drops < DROPS_MAX && !next_address())
             rest(&patience);
     }

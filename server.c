@@ -21,7 +21,6 @@
 #include <sys/wait.h>
 
 #define STACK ((size_t)96 << 10) /* bytes; the usual, if that is too few */
-#define STRANGERS_MAX 64   /* connections without a proof, beside children */
 #define ACCEPTS_MAX 20     /* at a time, lest signals and children wait */
 #define TICK 0.1           /* seconds between looks at the progress */
 #define LATE (2.5 * GRACE) /* seconds: then what is still there is cut off */
@@ -173,6 +172,8 @@ static void end_stragglers(void) {
     if (!has_ended())
         return;
     hasten(LATE);
+    if (!run_goes_on())
+        child_kill_idle();
     if (!run_goes_on() && children == 0 && !is_late)
         hasten(UNWINDING);
     bool late = now() >= deadline;
@@ -189,10 +190,7 @@ static void end_stragglers(void) {
 /* May one more connection be accepted?  Not before those that were too many
  * have made room, and not when only strangers can come. */
 static bool may_accept(void) {
-    int max = run.config->connections_max;
-    int limit = max > 0 ? max : run.config->jobs + 100;
-    if (conn_count() >= limit || children > run.config->jobs ||
-        conn_count_dropped() >= ACCEPTS_MAX)
+    if (children > run.config->jobs || !conn_has_room())
         return false;
     return !has_ended() || children > 0;
 }
@@ -310,9 +308,8 @@ int server(const struct config *config, const struct callbacks *callbacks,
                 break;
             }
             pthread_detach(thread); /* it exists, and is not detached yet */
-            say_connected();
         }
-        conn_limit_unknown(config->jobs + STRANGERS_MAX);
+        conn_limit_unknown();
         look_for_clients();
         end_stragglers();
     }
@@ -327,6 +324,7 @@ static void *xserve(void *arg) {
     lock();
     if (conn_authenticate(conn)) {
         struct item *item;
+        say_connected();
         items_client_came();
         while (is_there && (item = items_take(&conn->taker)) != NULL)
             is_there = exchange_item(conn, item);

@@ -105,7 +105,7 @@ static void on_ending_signal(int sig) {
  * not be waited for any more; clients lose their connections, and end their
  * commands. */
 static void on_alarm(int sig) {
-    signals_die(ending_signal != 0 ? ending_signal : sig);
+    signals_die(ending_signal != 0 ? (int)ending_signal : sig);
 }
 
 /* Opens a pipe that no command inherits.  Returns 0, or -1 with errno set. */
@@ -191,7 +191,7 @@ bool signals_pending(void) {
  * end the run, or 0. */
 int signals_next(void) {
     take_records();
-    told_signal = ending_signal;
+    told_signal = (int)ending_signal; /* some have a long for it */
     if (told_signal != 0)
         alarm(HURRY); /* we are not stuck */
     return told_signal;
@@ -333,6 +333,15 @@ int child_reap(int *status) {
         }
     }
     return -1;
+}
+
+/* Kills the children that have no command, as far as is known: a run that ends
+ * early needs none of them.  Others end when they have ended their commands. */
+void child_kill_idle(void) {
+    take_records();
+    for (int k = 0; k < kid_count; k++)
+        if (kids[k].alive && kids[k].group == 0)
+            kill(kids[k].pid, SIGKILL);
 }
 
 /* Kills the children from a number on, and their commands. */

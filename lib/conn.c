@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define STRANGERS_MAX 64   /* connections without a proof, beside children */
+#define DROPPED_MAX 20     /* whose threads have not ended yet */
 #define SHORTAGE_PAUSE 100 /* milliseconds */
 #define WARNINGS_MAX 8 /* lines about strangers, and about a lack of means */
 
@@ -35,7 +37,8 @@ static int prepare(struct conn *conn, int fd) {
 }
 
 /* There are no means to serve a connection.  Says so, and waits a moment, as
- * somebody may end. */
+ * somebody may end.  That may be no sooner than at the end of the run, so who
+ * waits for a connection keeps no item from those who have one. */
 static void shortage(int error) {
     if (conns.unable < WARNINGS_MAX) {
         conns.unable++;
@@ -44,6 +47,8 @@ static void shortage(int error) {
     unlock();
     poll(NULL, 0, SHORTAGE_PAUSE);
     lock();
+    for (int k = 0; k < run.config->jobs; k++)
+        items_child_died((uint32_t)k); /* or might as well have */
 }
 
 /* conn_new() has returned NULL.  Waits a moment if that is for lack of means,
@@ -115,6 +120,18 @@ void conn_refuse(struct conn *conn, int error) {
     shortage(error);
 }
 
+/* How many connections there may be. */
+static int limit(void) {
+    int max = run.config->connections_max;
+    return max > 0 ? max : run.config->jobs + 100;
+}
+
+/* Is there room for one more?  Not before those that were dropped have gone,
+ * if they are many. */
+bool conn_has_room(void) {
+    return conns.count < limit() && conns.dropped < DROPPED_MAX;
+}
+
 int conn_count(void) {
     return conns.count;
 }
@@ -137,10 +154,15 @@ void conn_hang_up_all(void) {
         conn_hang_up(conn);
 }
 
-/* Sees to it that no more than `max` connections are without a proof: those
- * that have been so for longest go. */
-void conn_limit_unknown(int max) {
-    int too_many = conns.unknown - max;
+/* Sees to it that not too many connections are without a proof: those that
+ * have been so for longest go.  There is always room for one more, so that
+ * strangers keep nobody out. */
+void conn_limit_unknown(void) {
+    int known = conns.count - conns.unknown - conns.dropped;
+    int most = run.config->jobs + STRANGERS_MAX;
+    if (most > limit() - known - 1)
+        most = limit() - known - 1;
+    int too_many = conns.unknown - most;
     for (struct conn *conn = conns.first; conn != NULL && too_many > 0;
          conn = conn->next) {
         if (conn->peer != PEER_UNKNOWN)

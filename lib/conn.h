@@ -38,7 +38,8 @@ int conn_count_unknown(void);
 int conn_count_dropped(void);
 void conn_hang_up(struct conn *conn);
 void conn_hang_up_all(void);
-void conn_limit_unknown(int max);
+void conn_limit_unknown(void);
+bool conn_has_room(void);
 bool conn_authenticate(struct conn *conn);
 
 #endif

@@ -243,6 +243,7 @@ bool child_gave_up(void);
 bool child_is_orphan(void);
 void child_give_up(void);
 int child_reap(int *status);
+void child_kill_idle(void);
 void child_kill(int from);
 pid_t child_pid(uint32_t k);
 int command_begin(pid_t child);

@@ -166,7 +166,9 @@ static enum answer answer_any(struct item **item) {
 /* What a client is told that wants one item only.  It may read the list up to
  * there even if memory is short, as it may take nothing else. */
 static enum answer answer_particular(uint32_t number, struct item **item) {
-    *item = queue_find(&items.queue, number);
+    *item = NULL;
+    if (number < run.result->given) /* or else it is in no queue */
+        *item = queue_find(&items.queue, number);
     if (*item != NULL)
         return HAS_ITEM;
     if (queue_find(&items.delayed, number) != NULL)

@@ -422,6 +422,16 @@ ssize_t fuzz_read(int fd, void *to, size_t n) {
     return (ssize_t)n;
 }
 
+/* Is there a reply to the opening?  If not, the server has hung up. */
+ssize_t fuzz_recv(int fd, void *to, size_t n, int flags) {
+    MUST(fd == CONNECTION && n == 1 && flags == MSG_PEEK && is_right);
+    MUST(connected && answered == ANSWER);
+    if (said == bytes_said)
+        return 0;
+    memcpy(to, input + CONTROL + said, 1);
+    return 1;
+}
+
 /* Waits for the server: for a while, to read, or to write. */
 static int poll_server(struct pollfd *fds, nfds_t n, int timeout) {
     MUST(n == 1 || fds[1].fd == SIGNALS);
@@ -780,7 +790,7 @@ static void set_up(const uint8_t *data, size_t bytes) {
  * somebody whom it did not want. */
 static void check_dials(void) {
     MUST(dials <= 16 + (fuzz_now - 1000));
-    MUST(hangups <= 4);
+    MUST(hangups <= 4 || me.kind == CLIENT_CHILD);
     MUST(meetings <= dials);
 }
 

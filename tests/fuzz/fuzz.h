@@ -55,6 +55,7 @@ int fuzz_clock(clockid_t id, struct timespec *t);
 int fuzz_fcntl(int fd, int what, ...);
 char *fuzz_getenv(const char *name);
 ssize_t fuzz_read(int fd, void *to, size_t n);
+ssize_t fuzz_recv(int fd, void *to, size_t n, int flags);
 ssize_t fuzz_write(int fd, const void *from, size_t n);
 ssize_t fuzz_writev(int fd, const struct iovec *piece, int pieces);
 int fuzz_poll(struct pollfd *fds, nfds_t n, int timeout);
@@ -108,6 +109,7 @@ int fuzz_printf(const char *format, ...);
 #define fcntl fuzz_fcntl
 #define getenv fuzz_getenv
 #define read fuzz_read
+#define recv fuzz_recv
 #define write fuzz_write
 #define writev fuzz_writev
 #define poll(fds, n, timeout) fuzz_poll(fds, n, timeout)
