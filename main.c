@@ -124,8 +124,7 @@ static void afford_descriptors(void) {
     while (setrlimit(RLIMIT_NOFILE, &limit) < 0 &&
         limit.rlim_cur > files_limit.rlim_cur)
         limit.rlim_cur /= 2; /* there may be another limit, unknown to us */
-    if (limit.rlim_cur < files_limit.rlim_cur)
-        limit.rlim_cur = files_limit.rlim_cur; /* it stays as it was */
+    getrlimit(RLIMIT_NOFILE, &limit); /* some grant less and do not say so */
     int most = DESCRIPTORS_MAX;
     if (limit.rlim_cur < DESCRIPTORS_MAX)
         most = (int)limit.rlim_cur;

@@ -156,7 +156,9 @@ static inline int poll_until(
 }
 
 /* Waits until one of `events` has come for fd, or the deadline.  Returns the
- * events that came, or 0 with errno set: ETIMEDOUT, or what poll() said. */
+ * events that came, or 0 with errno set: ETIMEDOUT, or what poll() said.  Some
+ * systems' poll() knows no devices, and says POLLNVAL: whoever waits tries
+ * again, a moment later. */
 static inline short wait_ready(int fd, short events, double deadline) {
     struct pollfd poll_fd = {.fd = fd, .events = events};
     int n = poll_until(&poll_fd, 1, deadline);
@@ -164,6 +166,8 @@ static inline short wait_ready(int fd, short events, double deadline) {
         errno = ETIMEDOUT;
     if (n <= 0)
         return 0;
+    if ((poll_fd.revents & POLLNVAL) && poll_timeout(deadline) != 0)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     return poll_fd.revents;
 }
 

@@ -174,7 +174,7 @@ static int listening(void) {
     socklen_t length = sizeof(address);
     int s = socket(AF_INET, SOCK_STREAM, 0);
     address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_addr.s_addr = inet_addr("127.0.0.1");
     if (s < 0 || bind(s, (struct sockaddr *)&address, sizeof(address)) < 0 ||
         listen(s, SOMAXCONN) < 0 ||
         getsockname(s, (struct sockaddr *)&address, &length) < 0)

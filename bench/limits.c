@@ -48,12 +48,13 @@ static void copy_warm(void) {
     memcpy(to, from, PIECE);
 }
 static void touch(void) {
-    volatile unsigned char *p = malloc(LOT);
-    if (p == NULL)
+    unsigned char *memory = malloc(LOT);
+    volatile unsigned char *p = memory;
+    if (memory == NULL)
         die("hold memory");
     for (size_t i = 0; i < LOT; i += 4096)
         p[i] = 1;
-    free((void *)p);
+    free(memory);
 }
 static void send_piece(void) {
     if (write(ends[1], from, PIECE) != (ssize_t)PIECE)
@@ -93,10 +94,12 @@ static void program(void) {
         die("fork");
 }
 static void connection(void) {
-    int a = socket(AF_INET, SOCK_STREAM, 0), b;
-    if (connect(a, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-        (b = accept(s, NULL, NULL)) < 0)
+    int a = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(a, (struct sockaddr *)&address, sizeof(address)) < 0)
         die("connect");
+    int b = accept(s, NULL, NULL);
+    if (b < 0)
+        die("accept");
     close(a);
     close(b);
 }
@@ -114,7 +117,7 @@ static void stream(void) {
     pthread_t t;
     socklen_t length = sizeof(address);
     address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_addr.s_addr = inet_addr("127.0.0.1");
     if ((s = socket(AF_INET, SOCK_STREAM, 0)) < 0 ||
         bind(s, (struct sockaddr *)&address, sizeof(address)) < 0 ||
         listen(s, SOMAXCONN) < 0 ||

@@ -329,10 +329,10 @@ static void describe_failure(
 /* Describes how the process ended. */
 static void describe_end(
     struct ending *ending, const struct process *process) {
-    bool died = WIFSIGNALED(process->status);
+    int status = process->status; /* some take the address, as of an int */
+    bool died = WIFSIGNALED(status);
     ending->kind = died ? END_SIGNAL : END_EXIT;
-    ending->value = (uint32_t)(died ? WTERMSIG(process->status)
-                                    : WEXITSTATUS(process->status));
+    ending->value = (uint32_t)(died ? WTERMSIG(status) : WEXITSTATUS(status));
 }
 
 /* A cursor: runs a program and delivers what it writes, until it has ended and

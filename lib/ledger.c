@@ -49,10 +49,13 @@ static bool is_trusted(const struct stat *status) {
 /* Opens a device, a FIFO or a link to something; this may wait until a FIFO
  * has a reader, but not beyond a signal that ends this process. */
 static int open_special(const char *path) {
+    struct stat status;
     int fd;
     do
         fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
     while (fd < 0 && errno == EINTR && !signals_pending());
+    if (fd >= 0 && fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode))
+        fcntl(fd, F_SETFL, O_WRONLY | O_NONBLOCK); /* or write() may wait */
     return fd;
 }
 

@@ -9,6 +9,7 @@
  */
 #include "list.h"
 #include "say.h"
+#include "text.h"
 #include <assert.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -128,6 +129,7 @@ static long find_line(void) {
  * until the next one is taken.  Returns its length; or -1 at the end of the
  * list, or with *reason set. */
 static long read_line(const char **text, const char **reason) {
+    static char words[ERROR_SIZE];
     long length;
     while ((length = find_line()) < 0 && list.rest == REST_UNKNOWN &&
         list.searched <= TEXT_MAX) {
@@ -142,7 +144,7 @@ static long read_line(const char **text, const char **reason) {
     } else if (list.searched > TEXT_MAX) {
         *reason = "it is longer than 1 MiB";
     } else if (list.rest == REST_FAILED) {
-        *reason = strerror(list.error);
+        *reason = error_words(list.error, words);
     } else if (list.searched > 0) {
         length = (long)list.searched; /* the last one has no separator */
         list.begin = list.end;

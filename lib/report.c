@@ -74,11 +74,12 @@ static void make_label(char *label, const struct item *item) {
 /* Puts into details how long an item ran and where: its command, or the
  * address of a client elsewhere, whose command is not known here. */
 static void describe_try(char *details, const struct item *item) {
-    const char *text = item->text != NULL ? item->text : "";
+    char text[COMMAND_MAX + 8]; /* more of an item would not be seen */
     bool is_local = item->pid != 0;
     char *line = NULL;
     char command[COMMAND_MAX + 4] = "";
     char address[INET_ADDRSTRLEN] = "";
+    snprintf(text, sizeof(text), "%s", item->text != NULL ? item->text : "");
     if (is_local && report.command != NULL)
         line = command_text(report.command, text);
     if (line != NULL)
@@ -144,7 +145,8 @@ int report_outcome_status(enum outcome outcome) {
 
 /* Something cannot be written.  The run goes on, but has failed. */
 void report_unwritable(const char *name) {
-    say("fatal: unable to write %s: %s", name, strerror(errno));
+    char words[ERROR_SIZE];
+    say("fatal: unable to write %s: %s", name, error_words(errno, words));
     report_status(1);
 }
 

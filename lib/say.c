@@ -62,6 +62,18 @@ static bool wait_writable(int fd) {
     return true;
 }
 
+/* Naps, since fd takes nothing although poll() says that it does: some systems
+ * say so of a pipe that has room for less than is to be written.  Returns
+ * false instead, with errno set, if there is a hurry. */
+static bool nap_unless_hurried(void) {
+    if (is_hurried()) {
+        errno = EAGAIN;
+        return false;
+    }
+    nanosleep(&(struct timespec){.tv_nsec = (long)(SLICE * 1e9)}, NULL);
+    return true;
+}
+
 /* Writes n bytes to fd, whatever signals arrive; no more at a time than a pipe
  * takes at once when poll() says that it takes something.  Returns false, with
  * errno set, if it cannot; or if fd takes nothing after say_hurry(). */
@@ -77,6 +89,8 @@ bool write_unless_hurried(int fd, const char *bytes, size_t n) {
         else if (put == 0)
             errno = EIO;
         if (put == 0 || (put < 0 && errno != EINTR && errno != EAGAIN))
+            return false;
+        if (put < 0 && errno == EAGAIN && !nap_unless_hurried())
             return false;
     }
     return true;

@@ -168,7 +168,8 @@ static inline bool system_adopt_orphans(void) {
 static inline unsigned long system_process_limit(void) {
 #if defined(RLIMIT_NPROC) && !defined(PLAIN)
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NPROC, &limit) == 0 && limit.rlim_cur < ULONG_MAX)
+    if (getrlimit(RLIMIT_NPROC, &limit) == 0 &&
+        (uintmax_t)limit.rlim_cur < ULONG_MAX) /* some have a signed rlim_t */
         return (unsigned long)limit.rlim_cur;
 #endif
     return ULONG_MAX;
@@ -193,7 +194,8 @@ static inline unsigned long system_process_limit(void) {
  * for it.
  * Without it: the least that POSIX allows; long messages are more writes.
  */
-#ifndef PIPE_BUF
+#if !defined(PIPE_BUF) || defined(PLAIN)
+#undef PIPE_BUF
 #define PIPE_BUF 512
 #endif
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,8 +37,8 @@ char *substitute(const char *template, const char *text) {
 }
 
 /* How many bytes the printable character at the beginning of a text has; 0 if
- * there is none: a control character, C1 included, or bytes that are no UTF-8
- * (RFC 3629).  n is the length of the text, not 0. */
+ * there is none: a control character, C1 included, one that turns the
+ * direction of what follows, or bytes that are no UTF-8 (RFC 3629).  n is the length of the text, not 0. */
 size_t character_width(const char *text, size_t n) {
     const unsigned char *byte = (const unsigned char *)text;
     if (byte[0] < 0x80)
@@ -56,7 +57,11 @@ size_t character_width(const char *text, size_t n) {
     bool shortest = width == 2 || code >= (width == 3 ? 0x800u : 0x10000u);
     bool surrogate = code >= 0xd800 && code <= 0xdfff;
     bool control = code < 0xa0; /* C1 */
-    return shortest && !surrogate && !control && code <= 0x10ffff ? width : 0;
+    bool turns = code == 0x200e || code == 0x200f ||
+        (code >= 0x2028 && code <= 0x202e) ||
+        (code >= 0x2066 && code <= 0x2069); /* or ends a line */
+    bool shown = shortest && !surrogate && !control && !turns;
+    return shown && code <= 0x10ffff ? width : 0;
 }
 
 /* Copies at most n - 1 bytes of a text so that it can be shown: what is not
@@ -137,4 +142,14 @@ char *command_text(char *const *words, const char *item) {
     if (line != NULL)
         blank_unprintable(line, length);
     return line;
+}
+
+/* The system's words for an error, put into ERROR_SIZE bytes.  strerror() may
+ * have one place for those of all threads; so it is for who holds the lock, or
+ * is the only thread, and this for everybody else. */
+const char *error_words(int error, char *words) {
+    words[0] = '\0';
+    if (strerror_r(error, words, ERROR_SIZE) != 0 && words[0] == '\0')
+        snprintf(words, ERROR_SIZE, "error %d", error);
+    return words;
 }
