@@ -170,13 +170,34 @@ figures() {
     diff "$dir/drawn" "$dir/states"
 }
 
-# entries: those of lib/system.h are in doc/porting.
+# entries: the table of doc/porting has those of lib/system.h, and no more:
+# functions, and the macros that others use.  Each has a sentence on what is
+# lost without.
 entries() {
-    grep -Eo 'system_[a-z_]+\(|^#define [A-Z_]*_MAX' lib/system.h |
-        sed 's/(//;s/#define //' | sort -u | while read -r name; do
-        [ "${name%_*}" = system_tune ] ||
-            grep -q "^    $name" doc/porting || echo "doc/porting lacks $name"
-    done
+    {
+        grep -Eo 'system_[a-z_]+\(' lib/system.h | sed 's/(//;/_tune_/d'
+        sed -n 's/^# *define \([A-Z_]*\) .*/\1/p' lib/system.h |
+            while read -r name; do
+                ! cat ./*.c lib/*.c | grep -qw "$name" || echo "$name"
+            done
+    } | sort -u >"$dir/entries"
+    sed -n '/^    entry  /,/^$/p' doc/porting |
+        sed -n 's/^    \([A-Za-z_]*_[A-Za-z_]*\).*/\1/p' | sort >"$dir/rows"
+    diff "$dir/entries" "$dir/rows"
+    grep -c '^ \* Without' lib/system.h >"$dir/sentences"
+    [ "$(cat "$dir/sentences")" = "$(grep -c . "$dir/entries")" ] ||
+        echo "$(cat "$dir/sentences") sentences on what is lost without"
+}
+
+# shown: the tests that doc/porting names, by how their names begin.
+shown() {
+    sed -n 's/.*\[\([a-zA-Z: -]*\)\].*/\1/p' doc/porting | sort -u |
+        while IFS= read -r name; do
+            grep -q "try ['\"]${name%%:*}: " tests/portability.sh ||
+                echo "there is no test ${name%%:*}"
+            grep -q -- "${name#*: }" tests/portability.sh ||
+                echo "there is no test $name"
+        done
 }
 
 # options: those of -h, and their arguments, are in the manual.
@@ -222,7 +243,8 @@ sizes() {
 alike 'functions that are named exist' known
 alike 'files that are named exist' there
 alike 'the figures of README are those of the sources' figures
-alike 'doc/porting has every entry of lib/system.h' entries
+alike 'doc/porting has every entry of lib/system.h, and no others' entries
+alike 'doc/porting names tests that there are' shown
 alike 'gather.1 has every option of -h' options
 alike 'gather.1 has every message' messages
 alike 'doc/working has every suite' suites

@@ -5,8 +5,8 @@
  *     accept     what accept() returns does not block, like its listener, as
  *                on BSDs
  *     connect    nobody may connect to 0.0.0.0, as on FreeBSD 15
- *     limits     setrlimit() grants 64 descriptors and says nothing, like FreeBSD,
- *                for what is above a limit of its own
+ *     limits     setrlimit() grants 64 descriptors and says nothing, as for
+ *                what is above the limit of FreeBSD itself
  *     naps       nanosleep() lasts 20 ms or longer, as with a clock of 50 Hz
  *     poll       descriptors 0 to 2 do not block, and poll() does not know
  *                them: POLLNVAL, at once, as macOS says of devices

@@ -732,8 +732,8 @@ $ GATHER_TOKEN=$token as connect ./gather -q -b 0.0.0.0 -p 0 -j 2 -n 3 echo {}
 .
 
 meaning 'fewer descriptors are granted than were asked for' <<'.'
-$ as limits ./gather -j 100 -n 100 echo 2>&1 | sed 's/[0-9][0-9]*/N/' | uniq -c |
-$     sed 's/^ *//'
+$ as limits ./gather -j 100 -n 100 echo 2>&1 |
+$     sed 's/[0-9][0-9]*/N/' | uniq -c | sed 's/^ *//'
 1 gather: warning: file descriptors allow only N jobs
 100 
 .
@@ -818,7 +818,7 @@ gather: fatal: unable to write ledger: Broken pipe
 .
 
 # What an option of POSIX demands is named, and so are the C library's own
-# names for errno and getopt(), and what Linux alone has.
+# names for errno, getopt() and strerror_r(), and what Linux alone has.
 imports() {
     quiet make CFLAGS="$plain $1" LDFLAGS=-no-pie
     symbols | awk '
