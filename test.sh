@@ -665,7 +665,6 @@ $ cat status
 
 # The ledger takes some of many lines, or half of a long one.
 try 'death by TERM: while the ledger takes nothing' <<'.'
-@ room for a line in a FIFO that poll() calls ready (gVisor): test -z "$gvisor"
 $ mkfifo log; sleep 60 <log 2>/dev/null & r=$!
 $ list=$(lines 60 $(dd if=/dev/zero bs=3000 count=1 2>/dev/null | tr '\0' x))
 $ watched gather -j 2 -l log sh -c '[ $GATHER_WHICH = 119 ] || exit 0
