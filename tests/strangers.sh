@@ -116,6 +116,8 @@ judge() {
         cmp out expected 2>&1
         n=$(grep -c -e 'refused a stranger' -e 'unable to serve' err)
         [ "$n" -le 16 ] || echo "$n lines about strangers"
+        n=$(grep -c 'connected; threads' err) # -v: of children and clients
+        [ "$n" -le 40 ] || echo "$n lines about connections"
         left 30
     } >verdict
     sweep
