@@ -321,6 +321,12 @@ done <"$dir/names"
                 word = $i
                 if (tag in oids)
                     see(oids[tag], word, "")
+                else if (tag ~ /^:.*(Clauses?|distinct|order)$/)
+                    list = tag
+                else if (tag == ":eqop" && list ~ /^:(group|distinct)C/)
+                    see("equal", word, "")
+                else if (tag ~ /^:[a-z]*collid$/)
+                    see("collation", word, "")
                 else if (tag == ":relid")
                     relation = word
                 else if (tag == ":inh")
@@ -343,6 +349,9 @@ done <"$dir/names"
             ON o.oid = id AND kind = 'operator'
         JOIN pg_proc p ON p.oid = CASE WHEN kind = 'operator' THEN oprcode
             WHEN kind IN ('function', 'aggregate', 'window') THEN id END
+    ), strict (loose) AS (
+        SELECT EXISTS (SELECT FROM seen JOIN pg_collation c ON c.oid = id
+            WHERE kind = 'collation' AND NOT collisdeterministic)
     ), heir AS (
         SELECT id FROM seen WHERE kind = 'parent' AND id <> 0
         UNION SELECT inhrelid FROM pg_inherits, heir WHERE inhparent = id
@@ -365,16 +374,28 @@ done <"$dir/names"
             OR proname = 'age' AND pronargs = 1
             OR proname ~ '^txid|^pg_(current_|stat_|backend_|get_rep)|_to_xml')
         UNION ALL SELECT format('has %s, whose result depends on the order of '
-            'rows, or may do so', oid::regprocedure) FROM called
+            'rows, or may do so', oid::regprocedure) FROM called, strict
         WHERE kind IN ('aggregate', 'window') AND NOT (
             pronamespace = 'pg_catalog'::regnamespace AND (proname IN (
-                'rank', 'dense_rank', 'percent_rank', 'cume_dist', 'mode',
-                'percentile_disc', 'percentile_cont', 'count', 'min', 'max',
+                'rank', 'dense_rank', 'percent_rank', 'cume_dist', 'count',
                 'bool_and', 'bool_or', 'every', 'bit_and', 'bit_or', 'bit_xor',
-                'range_agg', 'range_intersect_agg', 'regr_count')
+                'regr_count')
+            OR proname IN ('min', 'max') AND proargtypes[0] <> ALL (ARRAY[
+                'numeric', 'real', 'float8', 'interval', 'anyarray']::regtype[]
+                ::oid[]) AND (proargtypes[0] <> 25 OR NOT loose)
             OR proname IN ('sum', 'avg', 'variance', 'var_pop', 'var_samp',
                     'stddev', 'stddev_pop', 'stddev_samp')
                 AND proargtypes[0] NOT IN (700, 701))) -- of real numbers
+        UNION ALL SELECT format('has DISTINCT, GROUP BY or a set operation '
+            'for values that may be equal, but not written the same, of type '
+            '%s', oprleft::regtype)
+        FROM seen JOIN pg_operator o ON o.oid = id, strict
+        WHERE kind = 'equal' AND (loose AND oprleft IN (25, 1043, 1042)
+            OR NOT EXISTS (SELECT FROM pg_amop JOIN pg_amproc
+                ON amprocfamily = amopfamily AND amproclefttype = amoplefttype
+                AND amprocrighttype = amoprighttype AND amprocnum = 4
+                JOIN pg_am a ON a.oid = amopmethod AND amname = 'btree'
+                WHERE amopopr = id AND amopstrategy = 3))
         UNION ALL SELECT format('reads %s, which no snapshot is of, since it '
             'is a %s', c.oid::regclass,
             CASE relkind WHEN 'f' THEN 'foreign table' ELSE 'sequence' END)
