@@ -188,9 +188,9 @@ trap 'exit 143' TERM
 ) <"$dir/hold" >/dev/null &
 exec 3>"$dir/hold"
 
-# session NAME: starts a client between two FIFOs.  Its shell holds both ends
-# of both, so that nobody waits to open one, and says so when it has ended.
-# That nobody else is waiting for an opener is why they are opened with <>.
+# session NAME: starts a client between two FIFOs, which are opened with <>: so
+# there are a reader and a writer of both, nobody waits to open one, and nothing
+# is lost.  When the client has ended its shell says so, and keeps them open.
 session() {
     mkfifo "$dir/in.$1" "$dir/out.$1" || exit 1
     (
@@ -202,7 +202,7 @@ session() {
         client=$!
         wait "$client"
         printf '\n%sD\n' "$token"
-        exec cat <&4 >/dev/null
+        exec cat <&4 5>&1 >/dev/null
     ) </dev/null &
     echo $! >>"$dir/pids"
 }
@@ -262,8 +262,7 @@ SELECT MIN(IF(class = "?", DATA_TYPE, NULL)), GROUP_CONCAT(class ORDER BY n SEPA
 INTO @unknown, @classes, @names, @all, @virtual, @values
 FROM (
     SELECT c.*, CASE
-        WHEN class = "b" AND @format = "csv" AND DATA_TYPE = "bit"
-            THEN CONCAT(name, " + 0")
+        WHEN class = "n" AND DATA_TYPE = "bit" THEN CONCAT(name, " + 0")
         WHEN class = "b" AND @format = "csv" THEN CONCAT("HEX(", name, ")")
         WHEN class = "b" THEN CONCAT("CAST(", name, " AS BINARY)")
         WHEN DATA_TYPE IN ("uuid", "inet4", "inet6")
@@ -283,6 +282,7 @@ FROM (
             CONCAT("`", REPLACE(COLUMN_NAME, "`", "``"), "`") AS name,
             IFNULL(CHARACTER_SET_NAME, "utf8mb4") AS cs,
             IS_NULLABLE = "YES" AS optional, CASE
+            WHEN DATA_TYPE = "bit" AND @format = "csv" THEN "n"
             WHEN DATA_TYPE IN ("tinyint", "smallint", "mediumint", "int",
                 "bigint", "decimal", "float", "double", "year", "date", "time",
                 "datetime", "timestamp", "uuid", "inet4", "inet6") THEN "n"
@@ -603,18 +603,27 @@ END {
 }
 .
 
-# One part, in whichever session is free; there is one, unless some are lost.
+# One part, in whichever session is free.  If some are lost there may be none
+# for a while, but there is none left if nobody is at work in any.
 cat >"$dir/part" <<'.' || exit 1
-s=$GATHER_WHICH tries=0
+s=$GATHER_WHICH tries=0 idle=0
 while :; do
     s=$((s % sessions + 1))
     if [ -d "$dir/free/$s" ] && rmdir "$dir/free/$s" 2>/dev/null; then
         break
-    elif [ $((tries += 1)) -gt $((sessions * 999)) ]; then
+    fi
+    [ $((tries += 1)) -ge "$sessions" ] || continue
+    tries=0 idle=$((idle + 1))
+    for by in "$dir"/by.*; do
+        ! kill -0 "$(cat "$by")" || idle=0
+    done 2>/dev/null
+    if [ $idle -gt 3 ]; then
         echo "mysql-export: no session is left for $1" >&2
         exit 1
     fi
+    sleep 1
 done
+echo $$ >"$dir/by.$s"
 case $1 in
 all) where="\"\"" ;;
 *" and "*)
@@ -654,6 +663,7 @@ if [ $(($(wc -l <"$dir/done"))) -ge "$count" ]; then
     *) exit 1 ;;
     esac
 fi
+rm "$dir/by.$s"
 mkdir "$dir/free/$s"
 .
 if [ "$format" = csv ] && [ "$(awk 'BEGIN { print "a" sprintf("%c", 0) "b" }' |
