@@ -272,7 +272,8 @@ look() {
         -c "SET TRANSACTION SNAPSHOT '$snapshot'" \
         -c 'SET debug_pretty_print = off' -c 'SET client_min_messages = log' \
         -c 'SET debug_print_rewritten = on' \
-        -c "SELECT FROM ($statement) AS q WHERE false" \
+        -c "SELECT FROM ($statement
+) AS q WHERE false" \
         -c "EXPLAIN $statement" 2>&1 >/dev/null </dev/null |
         awk '/[(][{]QUERY / { on = 1 }
             /^$/ { on = 0 }
