@@ -1829,7 +1829,7 @@ $ sed -n '$s/^gather: //p' err | tr , '\n'
 
 try 'messages: no more than 100 lines about failures, and the ledger has all' <<'.'
 $ lines 300 x | gather -k -l log sh -c 'exit 7' 2>err; echo $?
-$ grep -c 'exit 7' err; tail -n 2 err; grep -c 'failed$' log
+$ grep -c 'exit 7' err; grep more err; tail -n 1 err; grep -c 'failed$' log
 123
 100
 gather: warning: more items that failed are not shown
