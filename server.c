@@ -112,8 +112,8 @@ static bool may_return(void) {
     return has_ended() && (children == 0 || is_over);
 }
 
-/* Takes note of signals, and of children that gave up.  They have said "fatal",
- * so the run has failed, even if it was at its end already. */
+/* Takes note of signals, and of children that gave up.  These have said
+ * "fatal", so the run has failed, even if it was at its end already. */
 static void handle_signals(void) {
     int sig = signals_next();
     if (sig != 0)

@@ -335,8 +335,8 @@ int child_reap(int *status) {
     return -1;
 }
 
-/* Kills the children that have no command, as far as is known: a run that ends
- * early needs none of them.  Others end when they have ended their commands. */
+/* Kills the children that have no command, as far as is known: a run that is
+ * ended early needs none of them.  Others end when their commands have. */
 void child_kill_idle(void) {
     take_records();
     for (int k = 0; k < kid_count; k++)

@@ -14,6 +14,7 @@
 #define STRANGERS_MAX 64   /* connections without a proof, beside children */
 #define DROPPED_MAX 20     /* whose threads have not ended yet */
 #define SHORTAGE_PAUSE 100 /* milliseconds */
+#define SHORTAGES_MAX 100  /* of these in which nobody is served */
 #define WARNINGS_MAX 8 /* lines about strangers, and about a lack of means */
 
 static struct {
@@ -23,6 +24,7 @@ static struct {
     int dropped;  /* and PEER_DROPPED: their threads are about to end */
     int warnings; /* about strangers, so far */
     int unable;   /* warnings about the lack of means, so far */
+    int in_vain;  /* shortages, one after the other, with nobody served */
 } conns;
 
 /* Initializes the parts of a connection that may fail.  Returns 0, or an
@@ -36,9 +38,15 @@ static int prepare(struct conn *conn, int fd) {
     return error;
 }
 
+/* How many have proved who they are. */
+static int count_known(void) {
+    return conns.count - conns.unknown - conns.dropped;
+}
+
 /* There are no means to serve a connection.  Says so, and waits a moment, as
  * somebody may end.  That may be no sooner than at the end of the run, so who
- * waits for a connection keeps no item from those who have one. */
+ * waits for a connection keeps no item from those who have one.  If for ten
+ * seconds there is nobody who could be served, nobody will end. */
 static void shortage(int error) {
     if (conns.unable < WARNINGS_MAX) {
         conns.unable++;
@@ -49,6 +57,9 @@ static void shortage(int error) {
     lock();
     for (int k = 0; k < run.config->jobs; k++)
         items_child_died((uint32_t)k); /* or might as well have */
+    conns.in_vain = count_known() > 0 ? 0 : conns.in_vain + 1;
+    if (conns.in_vain >= SHORTAGES_MAX)
+        fail_run("serve any client: %s", strerror(error));
 }
 
 /* conn_new() has returned NULL.  Waits a moment if that is for lack of means,
@@ -158,10 +169,10 @@ void conn_hang_up_all(void) {
  * have been so for longest go.  There is always room for one more, so that
  * strangers keep nobody out. */
 void conn_limit_unknown(void) {
-    int known = conns.count - conns.unknown - conns.dropped;
+    int room = limit() - count_known() - 1;
     int most = run.config->jobs + STRANGERS_MAX;
-    if (most > limit() - known - 1)
-        most = limit() - known - 1;
+    if (most > room)
+        most = room;
     int too_many = conns.unknown - most;
     for (struct conn *conn = conns.first; conn != NULL && too_many > 0;
          conn = conn->next) {

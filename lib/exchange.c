@@ -136,12 +136,12 @@ static void begin_try(struct conn *conn, struct item *item) {
 /* Reports a failure, unless there were too many: the ledger has them all. */
 static void report_unlocked(const struct item *item, bool again) {
     static int said[2]; /* tries that are not the last one; and last ones */
-    int *count = &said[again ? 0 : 1];
-    if (*count > REPORTS_MAX)
+    int count = said[again ? 0 : 1];
+    if (count > REPORTS_MAX)
         return;
-    (*count)++;
+    said[again ? 0 : 1] = count + 1;
     unlock();
-    if (*count <= REPORTS_MAX)
+    if (count < REPORTS_MAX)
         report_failure(item, again);
     else
         say("warning: more %s are not shown",

@@ -11,14 +11,19 @@
  * the sink: every line begins with the item's text, made printable, and a TAB.
  * Returns false, with errno set, if the sink does, or there is no memory. */
 bool tag_lines(
-    struct item *item, const unsigned char *bytes, size_t n, sink *sink) {
+    struct item *item, const unsigned char *bytes, size_t n, line_sink *sink) {
     static char none[] = "";
     char *copy = printable_copy(item->text, item->length);
     const char *tag = item->length > 0 ? copy : none;
     size_t tag_length = tag != NULL ? strlen(tag) : 0;
     unsigned char *passed = malloc(PASSED + tag_length + 2);
-    bool ok = tag != NULL && passed != NULL;
     size_t length = 0;
+    bool ok = true;
+    if (tag == NULL || passed == NULL) {
+        free(passed);
+        free(copy);
+        return false;
+    }
     for (size_t i = 0; ok && i < n; i++) {
         if (!item->in_line) {
             memcpy(passed + length, tag, tag_length);

@@ -7,9 +7,10 @@
 #include "gather.h"
 
 /* Writes n bytes; returns false, with errno set, if it cannot. */
-typedef bool sink(struct item *item, const unsigned char *bytes, size_t n);
+typedef bool line_sink(
+    struct item *item, const unsigned char *bytes, size_t n);
 
 bool tag_lines(
-    struct item *item, const unsigned char *bytes, size_t n, sink *sink);
+    struct item *item, const unsigned char *bytes, size_t n, line_sink *sink);
 
 #endif

@@ -38,7 +38,8 @@ char *substitute(const char *template, const char *text) {
 
 /* How many bytes the printable character at the beginning of a text has; 0 if
  * there is none: a control character, C1 included, one that turns the
- * direction of what follows, or bytes that are no UTF-8 (RFC 3629).  n is the length of the text, not 0. */
+ * direction of what follows, or bytes that are no UTF-8 (RFC 3629).  n is the
+ * length of the text, not 0. */
 size_t character_width(const char *text, size_t n) {
     const unsigned char *byte = (const unsigned char *)text;
     if (byte[0] < 0x80)

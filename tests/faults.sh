@@ -470,6 +470,10 @@ t 'queue: children are refused, then reset, then ignored' reset \
 t 'queue: children are reset before the first answer, 5 times' reset \
     child:recv:1,child:recv:2,child:recv:3,child:recv:4,child:recv:5 \
     demonstration ordered files
+six=parent:recv:2,parent:recv:4,parent:recv:6
+six=$six,parent:recv:8,parent:recv:10,parent:recv:12
+t 'queue: children are hung up on after their openings, 6 times' reset $six \
+    demonstration ordered files
 
 # hopeless: what will not get better ends the run, and is said.
 hopeless() {
