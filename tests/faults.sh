@@ -470,10 +470,19 @@ t 'queue: children are refused, then reset, then ignored' reset \
 t 'queue: children are reset before the first answer, 5 times' reset \
     child:recv:1,child:recv:2,child:recv:3,child:recv:4,child:recv:5 \
     demonstration ordered files
-six=parent:recv:2,parent:recv:4,parent:recv:6
-six=$six,parent:recv:8,parent:recv:10,parent:recv:12
-t 'queue: children are hung up on after their openings, 6 times' reset $six \
-    demonstration ordered files
+
+# hung_up: that happens to the only child behind its opening, which is every
+# second thing that the parent reads.
+hung_up() {
+    plan=parent:recv:2,parent:recv:4,parent:recv:6,parent:recv:8,parent:recv:10
+    g -l log -n 2 -j 1 sh -c 'echo {}'
+    is status 0 "$status"
+    is output '0 1' "$(xargs <out)"
+    grep -v 'refused a stranger at 127.0.0.1: closed before its opening$' err
+    is 'hung up' 5 "$(grep -c stranger err)"
+    plan=''
+}
+t 'queue: a child is hung up on behind its opening, 5 times' hung_up
 
 # hopeless: what will not get better ends the run, and is said.
 hopeless() {
