@@ -478,8 +478,8 @@ hung_up() {
     g -l log -n 2 -j 1 sh -c 'echo {}'
     is status 0 "$status"
     is output '0 1' "$(xargs <out)"
-    grep -v 'refused a stranger at 127.0.0.1: closed before its opening$' err
-    is 'hung up' 5 "$(grep -c stranger err)"
+    is messages '' "$(cat err)"
+    fired || echo 'nobody was hung up on'
     plan=''
 }
 t 'queue: a child is hung up on behind its opening, 5 times' hung_up
