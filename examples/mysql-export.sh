@@ -189,8 +189,8 @@ trap 'exit 143' TERM
 exec 3>"$dir/hold"
 
 # session NAME: starts a client between two FIFOs, which are opened with <>: so
-# there are a reader and a writer of both, nobody waits to open one, and nothing
-# is lost.  When the client has ended its shell says so, and keeps them open.
+# there are a reader and a writer of both, nobody waits to open one, nothing is
+# lost.  When the client has ended its shell says so, and keeps them open.
 session() {
     mkfifo "$dir/in.$1" "$dir/out.$1" || exit 1
     (
@@ -251,7 +251,8 @@ SELECT TABLE_TYPE, ENGINE, TABLE_ROWS, DATA_LENGTH
     WHERE TABLE_SCHEMA = @d AND TABLE_NAME = @t
     AND (@exact = 0 OR BINARY TABLE_NAME = BINARY @t) LIMIT 1;
 
-SELECT MIN(IF(class = "?", DATA_TYPE, NULL)), GROUP_CONCAT(class ORDER BY n SEPARATOR ""),
+SELECT MIN(IF(class = "?", DATA_TYPE, NULL)),
+    GROUP_CONCAT(class ORDER BY n SEPARATOR ""),
     GROUP_CONCAT(QUOTE(COLUMN_NAME) ORDER BY n SEPARATOR ", "),
     GROUP_CONCAT(CONCAT("CAST(", name, " AS BINARY)") ORDER BY n),
     IFNULL(GROUP_CONCAT(IF(EXTRA LIKE "%VIRTUAL GENERATED%",
@@ -383,7 +384,8 @@ SELECT CONCAT(@token, 'O', CASE
     WHEN @head IS NULL OR @total IS NULL THEN 'it has too many columns'
     ELSE CONCAT_WS(' ', 'fit', @hidden, @classes, IF(VERSION() LIKE '%MariaDB%'
         AND SUBSTRING_INDEX(VERSION(), '.', 1) * 100 + SUBSTRING_INDEX(
-        SUBSTRING_INDEX(VERSION(), '.', 2), '.', -1) >= 1004, 'stage', 'flush'))
+        SUBSTRING_INDEX(VERSION(), '.', 2), '.', -1) >= 1004, 'stage',
+        'flush'))
     END);"
 answer holder || failed 'find out what the table is'
 case $answer in
