@@ -74,6 +74,7 @@ E2BIG for one that is too long (gVisor)
 ingreslock in /etc/services
 orphaned groups that TSTP does not stop (gVisor)
 orphaned groups that get no HUP later on (gVisor)
+unshare and ps -A
 unshare, for a loopback interface that is down
 end
     sed -n 's/.* # SKIP no //p' log | grep -vxF -f known |
