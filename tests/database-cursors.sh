@@ -76,7 +76,7 @@ while [ ! -e stop ]; do
     sleep 0.1
 done | sqlite3 -cmd '.timeout 60000' db &
 till sh -c 'sqlite3 db "SELECT n FROM tick LIMIT 1" | grep -q 1'
-for round in 1 2 3; do
+for round in 1 2; do
     sqlite-cursors db >got
     test "$(sed 1q got)" = "$sum"
 done
@@ -191,7 +191,7 @@ yes "UPDATE sale
         WHERE id % 9999 = 3) AS s
     WHERE sale.id % 9999 = 3;" | psql -X -q &
 writer=$!
-for round in 1 2 3; do
+for round in 1 2; do
     pg-cursors >got
     test "$(sed 1q got)" = "$sum"
 done

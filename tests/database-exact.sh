@@ -235,7 +235,7 @@ grep -q 'conflict with recovery' err
 sql 'drop table gone' >/dev/null
 .
 
-: "${CASES:=8}" "${SEED:=$(od -An -N2 -tu2 /dev/urandom | tr -d ' ')}"
+: "${CASES:=6}" "${SEED:=$(od -An -N2 -tu2 /dev/urandom | tr -d ' ')}"
 export CASES SEED
 try "$CASES random tables, keys and queries while somebody writes: exact, or \
 refused (SEED=$SEED)" <<'.'

@@ -248,7 +248,7 @@ kill $!
 wait 2>/dev/null
 if [ $status -ne 0 ]; then
     grep -q -e '^pg-export: ' -e 'rows were written, but' err || {
-        echo "status $status without a reason: $what"
+        echo "status $status without a reason: $what: $(tail -n 2 err)"
         exit 1
     }
     echo "refused: $what: $(tail -n 1 err)"
