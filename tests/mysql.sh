@@ -47,13 +47,15 @@ as_user() {
     fi
 }
 
-# server_start: no process of a test; it answers when this returns.
+# server_start: no process of a test; it answers when this returns.  In its
+# tmpdir a server deletes temporary tables when it starts, be they of others.
 server_start() {
     (
         unset GATHER_TEST
         cd "$dir/my" || exit
         as_user mariadbd --no-defaults --datadir="$dir/my/data" \
             --socket="$dir/my/s" --pid-file="$dir/my/pid" --skip-networking \
+            --tmpdir="$dir/my" \
             --innodb-flush-log-at-trx-commit=0 --secure-file-priv= \
             --max-connections=60 --character-set-server=utf8mb4 \
             --innodb-buffer-pool-size=64M --lock-wait-timeout=30 \
@@ -140,7 +142,7 @@ if [ -z "$lack" ]; then
     [ -z "$user" ] || chown "$user" "$dir/my"
     printf '[client]\nuser=root\nsocket=%s/my/s\n' "$dir" >"$dir/cnf"
     if as_user mariadb-install-db --no-defaults --datadir="$dir/my/data" \
-        --auth-root-authentication-method=normal --skip-test-db \
+        --tmpdir="$dir/my" --auth-root-authentication-method=normal --skip-test-db \
         >"$dir/install" 2>&1 && server_start; then
         server=yes
     else
@@ -283,7 +285,7 @@ exec awk -v seed="$1" '
         k["int"] = r " - 2147483648"
         k["smallint"] = r " % 30000"
         k["bigint unsigned"] = big
-        k["bigint"] = big " - 9223372036854775808"
+        k["bigint"] = "cast(" big " as decimal(30)) - 9223372036854775808"
         k["decimal(20,4)"] = "(" r " - 2147483648) / 777"
         k["float"] = "(" r " - 2147483648) / 777"
         k["double"] = "(" r " - 2147483648) / 777 * pow(10, seq % 50)"
