@@ -52,8 +52,9 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-/* Children connect all at once, and Linux keeps so many waiting. */
-#define JOBS_MOST 4096
+/* Children connect all at once.  Linux keeps 4096 waiting, and others dial
+ * again; each also is three of the 32,768 processes that it has. */
+#define JOBS_MOST 8192
 #define PROCESSES_PLENTY 1000 /* of a user, beside those of this run */
 #define SPARE_DESCRIPTORS 24  /* for all but connections and files */
 #define DESCRIPTORS_MAX (1 << 20)
@@ -64,7 +65,7 @@ static struct config config;
 static struct command command;
 static unsigned char secret[SECRET_SIZE]; /* of this run and its children */
 static struct rlimit files_limit;         /* RLIMIT_NOFILE as it came */
-static int gate[2];                       /* a pipe: see be_child() */
+static int gate[2] = {-1, -1};            /* a pipe: see fork_children() */
 
 /* Ends gather, which was unable to do something. */
 static void fatal(const char *what, const char *reason) {
@@ -142,20 +143,25 @@ static void afford_descriptors(void) {
 
 /* --- Children */
 
-/* The life of a child: a client of the parent.  It connects when all children
- * have been forked, which the end of the gate says. */
-static void be_child(uint32_t number) {
+/* In a child: waits until the parent has opened the gate, if there is one. */
+static void pass_gate(void) {
     char byte;
+    if (gate[0] < 0)
+        return;
+    close(gate[1]); /* nothing depends on this */
+    readn(gate[0], &byte, 1, 0);
+    close(gate[0]); /* nor on this */
+}
+
+/* The life of a child: a client of the parent. */
+static void be_child(uint32_t number) {
     struct identity me = {
         .kind = CLIENT_CHILD,
         .number = number,
         .secret = secret,
     };
-    close(s); /* this and the next are the parent's */
-    close(gate[1]);
-    readn(gate[0], &byte, 1, 0);
-    close(gate[0]); /* nothing depends on that */
-
+    close(s); /* it is the parent's */
+    pass_gate();
     setrlimit(RLIMIT_NOFILE, &files_limit); /* commands get it as it was */
     bool demonstration = options.mode == MODE_DEMONSTRATION;
     cursor *run = demonstration ? demo_cursor : command_run;
@@ -177,15 +183,16 @@ static void end_children(void) {
  * again and again, as the list may come to its end meanwhile; or as there is
  * room for.  A job needs a thread and a command besides.  So if no more can be
  * forked, those that have no room for these are killed; and where a user may
- * have few processes, room is sought for all three.  None of them has
- * connected yet, so nobody takes one that is killed for a stranger. */
+ * have few processes, room is sought for all three.  Then a gate is closed for
+ * them until all are there: so none has connected that is killed, and would be
+ * taken for a stranger. */
 static void fork_children(void) {
     int needed = options.mode == MODE_DEMONSTRATION ? 2 : 3;
     bool is_tight = system_process_limit() <
         (unsigned long)needed * (unsigned long)config.jobs + PROCESSES_PLENTY;
     int each = is_tight ? needed : 1;
     int count = 0;
-    bool failed = pipe(gate) < 0;
+    bool failed = is_tight && pipe(gate) < 0;
     while (!failed && count < each * list_expect(config.jobs)) {
         int pid = child_fork();
         if (pid == 0)
@@ -202,7 +209,7 @@ static void fork_children(void) {
     child_kill(config.jobs); /* server() waits for their end */
     if (failed)
         say("warning: only %d jobs: unable to fork more", config.jobs);
-    close(gate[0]);
+    close(gate[0]); /* these fail if there is none */
     close(gate[1]); /* now they connect */
 }
 
