@@ -65,11 +65,13 @@ check:
 bench: all
 	sh bench/run.sh
 
-# Needs gcc, clang, clang-format, shellcheck, mandoc and libsqlite3-dev.
+# Needs gcc, clang, clang-format, shellcheck, mandoc, libsqlite3-dev
+# and libpq-dev.
 lint:
-	gcc $(STANDARD) $(WARNINGS) -Werror -fsyntax-only $(SOURCES) $(EXAMPLES)
-	clang $(STANDARD) $(WARNINGS) -Wcomma -Werror -fsyntax-only $(SOURCES) \
-		$(EXAMPLES)
+	gcc $(STANDARD) $(WARNINGS) -Werror -I"$$(pg_config --includedir)" \
+		-fsyntax-only $(SOURCES) $(EXAMPLES)
+	clang $(STANDARD) $(WARNINGS) -Wcomma -Werror \
+		-I"$$(pg_config --includedir)" -fsyntax-only $(SOURCES) $(EXAMPLES)
 	clang-format --dry-run -Werror $(SOURCES) $(HEADERS) $(EXAMPLES)
 	shellcheck -s sh $(SCRIPTS)
 	mandoc -Tlint -Wall doc/gather.1

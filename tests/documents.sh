@@ -34,7 +34,7 @@ for name in Makefile README examples doc lib; do
     cp -Rp "$here/$name" "$dir/built" || exit 1
 done
 cp -p "$here"/*.[ch] "$dir/built"
-rm -f "$dir/built/examples/sqlite-cursors"
+rm -f "$dir/built/examples/sqlite-cursors" "$dir/built/examples/pg-cursors"
 # shellcheck source=tests/cluster.sh
 . "$here/tests/cluster.sh"
 cd "$dir/built" || exit 1

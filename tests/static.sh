@@ -64,7 +64,8 @@ $(cat "$dir/out" "$dir/err" | head -n 60)"
 compile() {
     for f in $sources examples/*.c bench/cursors.c; do
         # shellcheck disable=SC2086 # options
-        "$@" $standard $warnings -Werror -O2 -c -o "$dir/x.o" "$f" || return
+        "$@" $standard $warnings -Werror -O2 -I"$(pg_config --includedir)" \
+            -c -o "$dir/x.o" "$f" || return
     done
 }
 for macro in '' -DCHECK -DNDEBUG -DPLAIN; do
