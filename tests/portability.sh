@@ -802,21 +802,6 @@ gather: waiting for clients on 0.0.0.0 port N
 gather: all 1 complete
 .
 
-# The ledger's reader has gone; who finds that asks for the words, and while he
-# does somebody else asks for those for a file that cannot be created.
-meaning 'there is one place for the words for all errors' <<'.'
-$ mkdir there0
-$ mkfifo ledger
-$ { read -r _; } <ledger &
-$ { echo 0; till [ -s count -o -s said ]; echo 1; } |
-$     as strerror ./gather -k -q -j 2 -l ledger -o 'there{}/file' true \
-$     2>said || echo "status $?"
-$ grep fatal said | sort
-status 1
-gather: fatal: unable to create there1/file.part: No such file or directory
-gather: fatal: unable to write ledger: Broken pipe
-.
-
 # What an option of POSIX demands is named, and so are the C library's own
 # names for errno, getopt() and strerror_r(), and what Linux alone has.
 imports() {
