@@ -747,10 +747,10 @@ gather: warning: unable to serve a client: Too many open files
 .
 
 meaning 'a nap lasts 20 ms: there are no more than nine of a child' <<'.'
-$ as naps ./gather -n 1 sh -c 'i=0; while [ $((i += 1)) -le 2000 ]; do
-$     printf "%05000d" 0; done' | wc -c
+$ as naps ./gather -n 1 sh -c 'i=0; while [ $((i += 1)) -le 40 ]; do
+$     printf "%05000d" 0; sleep 0.1; done' | wc -c
 $ counted 9
-10000000
+200000
 .
 
 # Somebody stands still for a second, in which poll() says that he does not; a
