@@ -142,7 +142,8 @@ if [ -z "$lack" ]; then
     [ -z "$user" ] || chown "$user" "$dir/my"
     printf '[client]\nuser=root\nsocket=%s/my/s\n' "$dir" >"$dir/cnf"
     if as_user mariadb-install-db --no-defaults --datadir="$dir/my/data" \
-        --tmpdir="$dir/my" --auth-root-authentication-method=normal --skip-test-db \
+        --tmpdir="$dir/my" --auth-root-authentication-method=normal \
+        --skip-test-db \
         >"$dir/install" 2>&1 && server_start; then
         server=yes
     else
