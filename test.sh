@@ -1875,6 +1875,14 @@ $ plain <err | sed -f script | sed -n 's/^gather: item //p'
 3 (?.???????.???.????.??): exit 1
 .
 
+try 'messages: what turns the direction of a line is not shown, either' <<'.'
+$ printf 'a\342\200\256b\n\342\201\246\342\200\250\n' |
+$     gather -k -j 1 -l log false 2>err; plain <err | sed '$d'; row 2
+gather: item 0 (a???b): exit 1
+gather: item 1 (??????): exit 1
+0|:|0|0|1|0|false a   b|failed
+.
+
 try 'messages: no character is cut' <<'.'
 $ t=01234567890123456789012345678901234567
 $ for u in $t ${t}8 ${t}89; do printf $u'\360\237\230\200\n'; done >list

@@ -16,11 +16,11 @@ bool tag_lines(
     char *copy = printable_copy(item->text, item->length);
     const char *tag = item->length > 0 ? copy : none;
     size_t tag_length = tag != NULL ? strlen(tag) : 0;
-    unsigned char *passed = malloc(PASSED + tag_length + 2);
+    unsigned char *passed =
+        tag != NULL ? malloc(PASSED + tag_length + 2) : NULL;
     size_t length = 0;
     bool ok = true;
-    if (tag == NULL || passed == NULL) {
-        free(passed);
+    if (passed == NULL) {
         free(copy);
         return false;
     }

@@ -36,10 +36,23 @@ char *substitute(const char *template, const char *text) {
     return copy;
 }
 
+/* Can a character be shown?  Not if it is beyond Unicode, a surrogate, a
+ * control character (C1), or one that turns the direction of what follows or
+ * ends a line. */
+static bool is_shown(uint32_t code) {
+    static const struct {
+        uint32_t from, to;
+    } hidden[] = {{0, 0x9f}, {0x200e, 0x200f}, {0x2028, 0x202e},
+        {0x2066, 0x2069}, {0xd800, 0xdfff}, {0x110000, UINT32_MAX}};
+    for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++)
+        if (code >= hidden[i].from && code <= hidden[i].to)
+            return false;
+    return true;
+}
+
 /* How many bytes the printable character at the beginning of a text has; 0 if
- * there is none: a control character, C1 included, one that turns the
- * direction of what follows, or bytes that are no UTF-8 (RFC 3629).  n is the
- * length of the text, not 0. */
+ * there is none: one that cannot be shown, or bytes that are no UTF-8
+ * (RFC 3629).  n is the length of the text, not 0. */
 size_t character_width(const char *text, size_t n) {
     const unsigned char *byte = (const unsigned char *)text;
     if (byte[0] < 0x80)
@@ -56,13 +69,7 @@ size_t character_width(const char *text, size_t n) {
         code = code << 6 | (byte[i] & 0x3fu);
     }
     bool shortest = width == 2 || code >= (width == 3 ? 0x800u : 0x10000u);
-    bool surrogate = code >= 0xd800 && code <= 0xdfff;
-    bool control = code < 0xa0; /* C1 */
-    bool turns = code == 0x200e || code == 0x200f ||
-        (code >= 0x2028 && code <= 0x202e) ||
-        (code >= 0x2066 && code <= 0x2069); /* or ends a line */
-    bool shown = shortest && !surrogate && !control && !turns;
-    return shown && code <= 0x10ffff ? width : 0;
+    return shortest && is_shown(code) ? width : 0;
 }
 
 /* Copies at most n - 1 bytes of a text so that it can be shown: what is not
