@@ -643,14 +643,15 @@ $ wait $g
 a
 .
 
-# In gVisor signals kill a process 1, too, which the shell then tells.
+# In gVisor signals kill a process 1, too, which the shell then tells.  The
+# outer gather sees to it that none comes ignored.
 for signal in HUP:1 INT:2 QUIT:3 TERM:15; do
     try "death by ${signal%:*}: as process 1, while it waits for a FIFO" <<.
 @ unshare and ps -A: unshare -p -f test -z "$gvisor" && ps -A -o pid= -o ppid=
 \$ mkfifo list log; echo a >lines; : >go
-\$ for file in '-a list' '-l log -a lines'; do
+\$ gather -n 1 sh -c 'for file in "-a list" "-l log -a lines"; do
 \$     first ${signal%:*} "\$GATHER" -q \$file echo; echo \$?
-\$ done
+\$ done'
 $((128 + ${signal#*:}))
 $((128 + ${signal#*:}))
 .
