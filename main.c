@@ -4,8 +4,7 @@
  *
  *  1. The parent binds and listens, then forks its children, no more than
  *     there may be items for, then starts threads.  Nothing is forked after
- *     the first thread; a child has one thread for ever, and connects when
- *     all have been forked.
+ *     the first thread; a child has one thread for ever.
  *  2. A child is a client.  It connects, proves that it belongs to the parent,
  *     asks for an item, delivers its bytes and, with their number, its end;
  *     the reply to that is the next item, until the server says goodbye.

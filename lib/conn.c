@@ -166,13 +166,13 @@ void conn_hang_up_all(void) {
 }
 
 /* Sees to it that not too many connections are without a proof: those that
- * have been so for longest go.  There is always room for one more, so that
- * strangers keep nobody out. */
+ * have been so for longest go.  As long as there are two of them, there is
+ * room for one more, so that strangers keep nobody out. */
 void conn_limit_unknown(void) {
     int room = limit() - count_known() - 1;
     int most = run.config->jobs + STRANGERS_MAX;
     if (most > room)
-        most = room;
+        most = room > 1 ? room : 1;
     int too_many = conns.unknown - most;
     for (struct conn *conn = conns.first; conn != NULL && too_many > 0;
          conn = conn->next) {

@@ -1231,6 +1231,24 @@ t 'real: 12 processes, but 100 jobs are wanted, 15 times' crowd
 t 'real: 12 processes, one processor, 15 times' crowd taskset -c 0
 lack=''
 
+# narrow: so few descriptors that there is hardly a place for each job.
+narrow() {
+    # shellcheck disable=SC2034 # for g
+    for n in 24 25 26 27 28 29 30 31 32 33; do
+        under="prlimit --nofile=$n"
+        g -l log -n 7 -j 4 seq -f %07.0f {}00 {}99
+        case $status in
+        1) grep -q 'unable to run: too few file descriptors$' err || cat err ;;
+        *) judged; is "status with $n" 0 "$status" ;;
+        esac
+    done
+    under=''
+}
+command -v prlimit >/dev/null || lack='prlimit'
+items=7
+t 'real: 24 to 33 descriptors, 4 jobs' narrow
+lack=''
+
 # unknown: a million jobs, and a list that nobody knows the length of.
 unknown() {
     rm -f "$dir/slow"
