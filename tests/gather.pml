@@ -21,25 +21,28 @@
  * The inline functions have the names of those they stand for:
  *
  *   lib/items.c     answer_any(), answer_particular(), hand(), end_read(),
- *                   items_dispatch(); items_take() and ask() are what `act`
- *                   has as NEXT_ITEM, ASK and ASKED; items_change() is an
- *                   assignment to state[], and that to `needs` behind it
+ *                   items_dispatch(), child_died(), queue_due(), look_ahead();
+ *                   items_take() and ask() are what `act` has as NEXT_ITEM,
+ *                   ASK and ASKED; items_change() is an assignment to state[],
+ *                   and that to `needs` behind it
  *   lib/turn.c      turn_join(), turn_leave(), hand_block(), turn_dispatch(),
  *                   give_back_first(); wait_for_block() is WAIT; admitted(),
- *                   withdrawable() (this is may_be_withdrawn()) and
+ *                   withdrawable() (this is is_held_back()) and
  *                   lacks_client() are macros
  *   lib/output.c    output_room(), output_withdraw(), output_end(),
  *                   output_advance(), close_account(); and the macro
  *                   is_streamed()
- *   lib/exchange.c  exchange_item(), finish_run() with what it calls
+ *   lib/exchange.c  exchange_item(), finish_try() with what it calls
  *   lib/monitor.c   abort_run()
  *   server.c        look_for_clients(), and the macros has_ended, may_return
  *                   and may_accept; leave() and conn_free() are the end of
- *                   xserve()
+ *                   xserve(); accept_one() is conn_new()
  *
  * mainthread is server(); one step of it is what happens between two calls of
  * poll(), though it gives up the lock on the way; whatever comes then leaves a
- * byte in the self-pipe, which is `wake`.  A thread, xserve(), does what
+ * byte in the self-pipe, which is `wake`.  With DELAY (-d) an item that failed
+ * is DELAYED; it may be due in whichever step of the main thread, and `alarm`
+ * has poll() end if there is no other reason.  A thread, xserve(), does what
  * `act` says until that is STOP.  One more thread of this kind, `me` being
  * CLIENTS, stands for what output_tick() does in the main thread.  world is
  * everybody else: children that connect, others who come, whoever kills them
@@ -67,21 +70,27 @@
  * With FILES (-o) an item has a file: part[i] says that item->fd is open,
  * file[i] that it has got its final name.
  *
- * Left out: arrays, which have no turns but at their end; a list that fails,
- * which aborts; strangers that are dropped, and children that dial again;
- * deadlines, but that LATE has server() return at any time after an abort,
- * with threads that are stuck anywhere: what they find is RUN_LEFT (`left`),
- * and that they look at that whenever they have taken the lock is assumed.
+ * There are MEANS for so many connections, of descriptors for instance: who is
+ * behind these is not accepted before somebody has gone.  That the main thread
+ * tries again before, in vain, is no step here.  After an abort nobody is let
+ * in; a child dials again until it is killed.
  *
- * Options of the run: CHILDREN (-j), ITEMS, MEMORY, RETRIES (-r), KEEP_GOING
- * (-k), UNORDERED (-u), FILES (-o), READY (the list is known; else it is
- * prompt, or slow if STALL is set), LIMIT (connections_max).  There is a token
- * if GUESTS or PICKY are.  What may happen: KILLS, so many clients are killed;
- * FAILURES, so many runs of items fail; FAULTS, so many calls for a file fail;
- * TERM, a signal arrives; STALL, the list stops without an end; TICKS, the
- * progress is drawn so often; RELAY, children may have their data relayed;
- * GUESTS, PICKY and STRANGERS, so many others come, of those with any wish,
- * with one, and without the token.
+ * Left out: arrays, which have no turns but at their end; a list that fails,
+ * which aborts; clients that are dropped since too many have proved nothing
+ * yet, and children that dial again then; deadlines, but that LATE has
+ * server() return at any time after an abort, with threads that are stuck
+ * anywhere: what they find is RUN_LEFT (`left`), and that they look at that
+ * whenever they have taken the lock is assumed.
+ *
+ * Options of the run: CHILDREN (-j), ITEMS, MEMORY, RETRIES (-r), DELAY (-d),
+ * KEEP_GOING (-k), UNORDERED (-u), FILES (-o), READY (the list is known; else
+ * it is prompt, or slow if STALL is set), LIMIT (connections_max), MEANS.
+ * There is a token if GUESTS or PICKY are.  What may happen: KILLS, so many
+ * clients are killed; FAILURES, so many runs of items fail; FAULTS, so many
+ * calls for a file fail; TERM, a signal arrives; STALL, the list stops without
+ * an end; TICKS, the progress is drawn so often; RELAY, children may have
+ * their data relayed; GUESTS, PICKY and STRANGERS, so many others come, of
+ * those with any wish, with one, and without the token.
  *
  * What is proven, by the assertions below and by the absence of states where
  * nothing can go on:
@@ -138,6 +147,9 @@
 #ifndef RETRIES
 #define RETRIES 0
 #endif
+#ifndef DELAY
+#define DELAY 0
+#endif
 #ifndef KEEP_GOING
 #define KEEP_GOING 0
 #endif
@@ -187,6 +199,9 @@
 #endif
 #ifndef LIMIT
 #define LIMIT (CLIENTS + 1)
+#endif
+#ifndef MEANS
+#define MEANS (CLIENTS + 1)
 #endif
 #ifndef GUESTS
 #define GUESTS 0
@@ -273,8 +288,9 @@
 #define ITEM_QUEUED 3
 #define ITEM_HANDED 4
 #define ITEM_RUNNING 5
-#define ITEM_ENDED 6
-#define ITEM_RETIRED 7
+#define ITEM_DELAYED 6
+#define ITEM_ENDED 7
+#define ITEM_RETIRED 8
 
 /* enum outcome; TIMED_OUT and KILLED are like FAILED. */
 #define COMPLETE 0
@@ -356,7 +372,9 @@ unsigned threads : 3; /* conn_count() */
 unsigned known : 3;   /* those that have proved something, */
 bit proved[CLIENTS];  /* namely these */
 bit wake = 1, term, told, finished;
-bit looking = 1; /* poll() waits for connections, too */
+bit looking = 1; /* poll() waits for connections, too, */
+bit alarm;       /* and no longer than until an item is due */
+bit in_vain;     /* there were no means to accept somebody */
 
 /* what the assertions need, and what the world may still do */
 byte said[ITEMS];  /* the report */
@@ -574,7 +592,7 @@ inline give_back_first(i) {
 
 /* Counts items: n in that state. */
 inline count_items() {
-    queued = 0; reserved = 0; atwork = 0; handed_out = 0;
+    queued = 0; reserved = 0; atwork = 0; handed_out = 0; delayed = 0;
     first_queued = NOBODY;
     for (b : 0 .. ITEMS - 1) {
         if
@@ -584,26 +602,32 @@ inline count_items() {
         :: state[b] == ITEM_RESERVED -> reserved++
         :: state[b] == ITEM_HANDED -> handed_out++
         :: state[b] == ITEM_RUNNING -> atwork++
+        :: state[b] == ITEM_DELAYED -> delayed++
         :: else
         fi
     }
     b = 0
 }
 inline forget_counts() {
-    queued = 0; reserved = 0; atwork = 0; handed_out = 0;
+    queued = 0; reserved = 0; atwork = 0; handed_out = 0; delayed = 0;
     first_queued = 0; verdict = 0
 }
 
 #define may_read_list \
     (!listed && !reading && (open_count < clients || has_room(1)))
+#ifdef BREAK_DISMISS
+#define will_be_due false
+#else
+#define will_be_due (delayed > 0)
+#endif
 #if defined OLD_HANDED || defined OLD_TAKERS /* it might as well run */
 #define nothing_will_come \
-    (listed && queued == 0 && reserved == 0 && \
+    (listed && queued == 0 && reserved == 0 && !will_be_due && \
      !(RETRIES > 0 && atwork + handed_out > 0))
 #else
 #define nothing_will_come \
     (listed && queued == 0 && reserved == 0 && handed_out == 0 && \
-     !(RETRIES > 0 && atwork > 0))
+     !will_be_due && !(RETRIES > 0 && atwork > 0))
 #endif
 
 /* Both put their result into `verdict`; count_items() was called. */
@@ -618,10 +642,16 @@ inline answer_any() {
 #else
 #define GOES(w) ((w) < given || listed)
 #endif
+#ifdef BREAK_PAUSE
+#define waits_for(w) false
+#else
+#define waits_for(w) ((w) < ITEMS && state[(w) % ITEMS] == ITEM_DELAYED)
+#endif
 inline answer_particular(w) {
     verdict =
         (w < ITEMS && state[(w) % ITEMS] == ITEM_QUEUED -> HAS_ITEM :
-         (GOES(w) -> HAS_NOTHING : (reading -> NO_ANSWER : READS_LIST)))
+         (waits_for(w) -> NO_ANSWER :
+          (GOES(w) -> HAS_NOTHING : (reading -> NO_ANSWER : READS_LIST))))
 }
 
 /* hand(): to thread k, the item with number `what`. */
@@ -635,7 +665,8 @@ inline hand(k, what) {
     :: else ->
         dismissed = (dismissed || !picky[k]);
         assert(!picky[k] || wanted[k] >= ITEMS ||
-               (wanted[k] < given && state[wanted[k] % ITEMS] != ITEM_QUEUED))
+               (wanted[k] < given && state[wanted[k] % ITEMS] != ITEM_QUEUED &&
+                state[wanted[k] % ITEMS] != ITEM_DELAYED))
     fi
 }
 
@@ -925,7 +956,7 @@ inline reported() {
 
 /* --- lib/exchange.c */
 
-/* is_gone(), begin_run(). */
+/* is_gone(), begin_try(). */
 inline exchange_item(me) {
     i = cn_item[me];
     assert(!picky[me] || wanted[me] == i);
@@ -976,8 +1007,8 @@ inline output_room(me) {
     fi
 }
 
-/* finish_run(), behind judge_run(). */
-inline finish_run(me) {
+/* finish_try(), behind judge_try(). */
+inline finish_try(me) {
     if
     :: outcome[i] != COMPLETE && !aborted &&
        (!written[i] || BREAK_RETRY) && tries[i] <= RETRIES ->
@@ -1030,18 +1061,39 @@ inline hang_up(k) {
 #endif
 #endif
 
+/* Is an item neither waiting for a client, nor has one? */
+#define is_idle(i) \
+    ((i) >= ITEMS || state[(i) % ITEMS] <= ITEM_LISTED || \
+     state[(i) % ITEMS] >= ITEM_ENDED)
+#define all_idle (is_idle(0) && is_idle(1) && is_idle(2) && is_idle(3))
+
 /* items_client_left(), items_look_ahead(). */
 inline leave(me) {
     clients--;
     cn_item[me] = NOBODY;
     if
     :: REMOTE && LOOKS_AHEAD(me) && !aborted && !listed && !reading &&
-       open_count == 0 ->
+       all_idle ->
         assert(!stranger[me]);
         reading = 1;
         pc[me] = LOOKS;
         act = STOP
     :: else -> act = CLOSE
+    fi
+}
+
+/* If client k is from elsewhere, somebody else may come. */
+inline make_place(k) {
+    if
+    :: k >= CHILDREN ->
+        pc[k] = NEW;
+        conn[k] = NONE;
+        child[k] = ALIVE;
+        shut[k] = 0;
+        wanted[k] = NOBODY;
+        picky[k] = 0;
+        stranger[k] = 0
+    :: else
     fi
 }
 
@@ -1063,17 +1115,7 @@ inline conn_free(me) {
     wake = 1;
 #endif
 #endif
-    if
-    :: me >= CHILDREN -> /* somebody else may come */
-        pc[me] = NEW;
-        conn[me] = NONE;
-        child[me] = ALIVE;
-        shut[me] = 0;
-        wanted[me] = NOBODY;
-        picky[me] = 0;
-        stranger[me] = 0
-    :: else
-    fi
+    make_place(me)
 }
 
 /* --- Nobody sleeps who could go on */
@@ -1083,8 +1125,10 @@ inline conn_free(me) {
     (has_ended && children == 0 && threads <= stuck && \
      (!aborted || !(reading && !STALL)))
 #define may_accept (threads < LIMIT && (!has_ended || children > 0))
+#define scarce (threads >= MEANS)
 #define lacks_clients \
-    (!has_ended && children == 0 && (!listed || queued + reserved > 0))
+    (!has_ended && children == 0 && \
+     (!listed || queued + reserved + delayed > 0))
 #define in_backlog(k) (k < CLIENTS && conn[(k) % CLIENTS] == BACKLOG)
 #define backlog \
     (in_backlog(0) || in_backlog(1) || in_backlog(2) || in_backlog(3))
@@ -1137,14 +1181,17 @@ inline settled() {
         if
         :: !wake && !left ->
             b = 0;
-            assert(looking || !backlog || !may_accept);
+            assert(looking || !backlog || !may_accept ||
+                   (in_vain && scarce));
+            assert(alarm || delayed == 0);
             for (a : 0 .. CLIENTS - 1) {
                 assert(!aborted || conn[a] != SERVED || pc[a] == GONE ||
                        shut[a]);
                 b = b + under_way(a)
             }
             assert(!may_return || b > 0);
-            assert(!(lacks_clients && !REMOTE && b == 0 &&
+            /* when the alarm rings, it looks for clients */
+            assert(!(lacks_clients && !REMOTE && b == 0 && !alarm &&
                      atwork + handed_out == 0));
             assert(!(lacks_clients && REMOTE && b == 0 && known == 0 &&
                      !told))
@@ -1179,7 +1226,7 @@ inline settled() {
 /* What it does then: first where it was, then, in turn, what `act` says. */
 proctype xserve(byte me) {
     byte i, a, b, x, y, act, needs, verdict;
-    byte queued, reserved, atwork, handed_out, first_queued;
+    byte queued, reserved, atwork, handed_out, delayed, first_queued;
     bit serve, handed;
     do
     :: atomic { runs(me) ->
@@ -1447,7 +1494,7 @@ proctype xserve(byte me) {
                 :: part[i] -> pc[me] = CLOSES; act = STOP
                 :: else -> act = JUDGED
                 fi
-            :: act == JUDGED -> finish_run(me)
+            :: act == JUDGED -> finish_try(me)
             :: act == TELL ->
                 pc[me] = TELLS;
                 back[me] = AGAIN;
@@ -1457,7 +1504,10 @@ proctype xserve(byte me) {
 #ifdef OLD_AGAIN
                 output_withdraw(i);
 #endif
-                state[i] = ITEM_QUEUED;
+                state[i] = (DELAY -> ITEM_DELAYED : ITEM_QUEUED);
+#ifndef BREAK_ALARM
+                wake = (wake || DELAY);
+#endif
                 assert(wrote[i] == 0 || FILES);
                 cn_item[me] = NOBODY;
                 needs = NEEDS_ALL;
@@ -1570,23 +1620,54 @@ proctype world() {
     od
 }
 
+/* conn_new(), and the thread.  A child that is not let in dials again. */
 inline accept_one(k) {
-    conn[k] = SERVED;
-    pc[k] = OPEN;
-    threads++
+    if
+    :: aborted -> conn[k] = NONE; make_place(k)
+    :: else ->
+        conn[k] = SERVED;
+        pc[k] = OPEN;
+        threads++
+    fi
 }
 
-/* What threads do at the end of a step, for the main thread. */
-inline dispatch() {
-    turn_dispatch();
-    items_dispatch(NEEDS_ALL)
+/* items_child_died() */
+inline child_died(k) {
+    if
+    :: k < ITEMS && state[k % ITEMS] == ITEM_RESERVED ->
+        state[k % ITEMS] = ITEM_QUEUED
+    :: else
+    fi
+}
+
+/* items_queue_due().  Anything may be due, or nothing; but not nothing if
+ * poll() has ended since something is. */
+#define is_delayed(i) ((i) < ITEMS && state[(i) % ITEMS] == ITEM_DELAYED)
+#define is_last(i) \
+    (!((i) < 1 && is_delayed(1)) && !((i) < 2 && is_delayed(2)) && \
+     !((i) < 3 && is_delayed(3)))
+
+inline queue_due() {
+    alarm = 0;
+    for (k : 0 .. ITEMS - 1) {
+        if
+        :: is_delayed(k) ->
+            state[k] = ITEM_QUEUED;
+            assert(!dismissed || aborted);
+            rang = 0
+        :: is_delayed(k) && !(rang && is_last(k)) -> alarm = 1
+        :: else
+        fi
+    }
+    k = 0;
+    rang = 0
 }
 
 /* items_look_ahead(), called by the main thread; it takes no time. */
 inline look_ahead() {
     if
     :: !has_ended && children == 0 && !STALL && !listed && !reading &&
-       open_count == 0 ->
+       all_idle ->
         end_read();
         if
         :: i != NOBODY -> state[i] = ITEM_QUEUED
@@ -1597,16 +1678,24 @@ inline look_ahead() {
     fi
 }
 
+#ifdef BREAK_WANT
+#define seems_to_lack_clients \
+    (lacks_clients && (!listed || queued + reserved > 0))
+#else
+#define seems_to_lack_clients lacks_clients
+#endif
 inline look_for_clients() {
     count_items();
     if
 #ifndef BREAK_NO_CHILD
-    :: lacks_clients && !REMOTE && atwork + handed_out == 0 -> abort_run()
+    :: seems_to_lack_clients && !REMOTE && atwork + handed_out == 0 ->
+        abort_run()
 #endif
 #ifdef BREAK_SAY
-    :: lacks_clients && REMOTE && known == 0 && open_count > 0 -> told = 1
+    :: seems_to_lack_clients && REMOTE && known == 0 && open_count > 0 ->
+        told = 1
 #else
-    :: lacks_clients && REMOTE && known == 0 -> told = 1
+    :: seems_to_lack_clients && REMOTE && known == 0 -> told = 1
 #endif
     :: else
     fi;
@@ -1661,8 +1750,8 @@ inline close_account(k) {
 
 active proctype mainthread() {
     byte k, i, a, b, x, y, verdict;
-    byte queued, reserved, atwork, handed_out, first_queued;
-    bit handed;
+    byte queued, reserved, atwork, handed_out, delayed, first_queued;
+    bit handed, rang; /* `rang`: only the alarm had poll() end */
     atomic {
         for (k : 0 .. ITEMS - 1) {
             said[k] = UNSAID;
@@ -1693,7 +1782,8 @@ active proctype mainthread() {
         run world()
     }
     do
-    :: atomic { wake || (looking && backlog) ->
+    :: atomic { wake || (looking && backlog) || alarm ->
+        rang = !(wake || (looking && backlog));
         wake = 0;
         if /* handle_signals() */
         :: term -> term = 0; abort_run()
@@ -1705,44 +1795,61 @@ active proctype mainthread() {
                 child[k] = REAPED;
                 children--;
 #ifndef BREAK_PROMISE
-                if
-                :: k < ITEMS && state[k % ITEMS] == ITEM_RESERVED ->
-                    state[k % ITEMS] = ITEM_QUEUED
-                :: else
-                fi
+                child_died(k)
 #endif
             :: else
             fi
         }
         k = 0;
-        look_ahead();
-        dispatch();
         do
-        :: may_accept && in_backlog(0) -> accept_one(0)
-        :: may_accept && in_backlog(1) -> accept_one(1 % CLIENTS)
-        :: may_accept && in_backlog(2) -> accept_one(2 % CLIENTS)
-        :: may_accept && in_backlog(3) -> accept_one(3 % CLIENTS)
+        :: may_accept && !scarce && in_backlog(0) -> accept_one(0)
+        :: may_accept && !scarce && in_backlog(1) -> accept_one(1 % CLIENTS)
+        :: may_accept && !scarce && in_backlog(2) -> accept_one(2 % CLIENTS)
+        :: may_accept && !scarce && in_backlog(3) -> accept_one(3 % CLIENTS)
         :: else -> break
         od;
+        if
+        :: may_accept && scarce && backlog -> /* shortage() */
+#ifndef BREAK_SHORTAGE
+            for (k : 0 .. CHILDREN - 1) {
+                child_died(k)
+            }
+            k = 0;
+#endif
+            in_vain = 1
+        :: else -> in_vain = (in_vain && scarce)
+        fi;
+        look_ahead();
+        items_dispatch(NEEDS_ALL);
         look_for_clients();
         if
-#ifndef BREAK_HANG_UP
         :: aborted -> /* end_stragglers() */
             for (k : 0 .. CLIENTS - 1) {
                 if
+#ifndef BREAK_HANG_UP
                 :: conn[k] == SERVED -> shut[k] = 1; hang_up(k)
+#endif
+#ifndef BREAK_IDLE /* child_kill_idle() */
+                :: conn[k] != SERVED && k < CHILDREN && child[k] == ALIVE ->
+                    child[k] = DEAD;
+                    wake = 1
+#endif
                 :: else
                 fi
             }
             k = 0
-#endif
         :: else
         fi;
-        looking = may_accept;
+        looking = may_accept && !in_vain;
         if
         :: may_return -> left = 1; break
         :: else
         fi;
+        queue_due();
+        items_dispatch(NEEDS_ALL);
+#ifndef BREAK_DUE
+        turn_dispatch(); /* and no item more, as no memory becomes free */
+#endif
         settled()
     }
     :: atomic { LATE && aborted -> left = 1; break }

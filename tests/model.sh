@@ -147,13 +147,41 @@ holds 'files, clients from elsewhere, a death, a full disk' -DFILES=1 \
     -DCHILDREN=1 -DOTHERS=1 -DPICKY=1 -DGUESTS=1 -DITEMS=3 -DKILLS=1 \
     -DFAULTS=1 $keep
 
+# An item that has failed is DELAYED (-d).
+delay="$keep -DDELAY=1 -DRETRIES=1"
+# shellcheck disable=SC2086  # options
+{
+    holds 'pauses, in order, little memory, a death, a failure' $delay \
+        -DMEMORY=2 -DITEMS=3 -DL1=2 -DL2=1 -DKILLS=1 -DFAILURES=1
+    holds 'pauses, without order, little memory, a death, a failure' $delay \
+        -DUNORDERED=1 -DMEMORY=2 -DITEMS=3 -DL1=2 -DL2=1 -DKILLS=1 \
+        -DFAILURES=1
+    holds 'pauses, memory for nothing, a list that stalls' $delay \
+        -DMEMORY=0 -DITEMS=2 -DREADY=0 -DSTALL=1 -DKILLS=1 -DFAILURES=1
+    holds 'pauses, any deaths' $delay -DCHILDREN=2 -DITEMS=2 -DKILLS=2
+    holds 'pauses, a second failure or a signal aborts' -DDELAY=1 \
+        -DRETRIES=1 -DCHILDREN=2 -DITEMS=2 -DMEMORY=0 -DFAILURES=2 \
+        -DTERM=1 -DKILLS=1
+    holds 'pauses, clients who want one item each, a death' $delay $others \
+        -DPICKY=3 -DITEMS=2 -DKILLS=1
+    holds 'pauses, clients from elsewhere beside a child' $delay $both \
+        -DPICKY=1 -DGUESTS=1 -DITEMS=2 -DMEMORY=0 -DREADY=0
+    holds 'pauses, no endless loop' -DLOOPS $delay -DMEMORY=2 -DITEMS=2 \
+        -DCHILDREN=2 -DKILLS=1 -DFAILURES=1 -DTERM=1
+    holds 'means for two connections, a death, pauses' $delay -DMEANS=2 \
+        -DMEMORY=0 -DITEMS=3 -DL2=1 -DKILLS=1
+    holds 'means for one connection, no endless loop' -DLOOPS $delay \
+        -DMEANS=1 -DCHILDREN=2 -DITEMS=2 -DKILLS=1 -DTERM=1
+}
+
 # What spin finds is an assertion: of those that sleep though they could go on,
 # the ones in settled(), for takers of any item, for those of one, for memory,
-# and for the role; the one in quiet() means a hang; the one in done() an item
-# that is said to be complete and is not.
+# for the role, and for the main thread; the one in quiet() means a hang; the
+# one in done() an item that is said to be complete and is not.
 any='any_count==0)||(verdict' one='(verdict==0)' memory='||(taken>='
-role='(state[x]!=6)&&' hang='(stalled&&' short='!=0)||(wrote['
-late='threads==0' main='(atwork+handed_out)==0'
+role='(state[x]!=7)&&' hang='(stalled&&' short='!=0)||(wrote['
+late='threads==0' wish='picky[' loop='non-progress cycle' alarm='(alarm||'
+main='(atwork+handed_out)==0'
 
 # --- Rules that the program has had
 
@@ -223,9 +251,28 @@ breaks 'broken: the last item wakes main only at the end' "$main" \
     -DBREAK_LAST -DKILLS=3 -DITEMS=3 $stall
 breaks 'broken: nobody hangs up after an abort' 'shut[a]' \
     -DBREAK_HANG_UP -DTERM=1
+breaks 'broken: after an abort a child dials for ever' "$loop" -DLOOPS \
+    -DBREAK_IDLE -DTERM=1 -DCHILDREN=1 -DITEMS=1
+breaks 'broken: who cannot be accepted keeps its item' "$hang" \
+    -DBREAK_SHORTAGE -DMEANS=1 -DCHILDREN=2 -DITEMS=2 $keep
+# shellcheck disable=SC2086  # options
+{
+    breaks 'broken: nobody tells main that an item is delayed' "$alarm" \
+        $delay -DBREAK_ALARM -DCHILDREN=2 -DITEMS=2 -DFAILURES=1
+    breaks 'broken: clients are sent away while an item is delayed' \
+        dismissed $delay -DBREAK_DISMISS -DCHILDREN=2 -DITEMS=2 -DFAILURES=1
+    breaks 'broken: a delayed item wants no client' "$main" $delay \
+        -DBREAK_WANT -DCHILDREN=2 -DITEMS=2 -DKILLS=2
+    breaks 'broken: an item is due, nothing is lent' "$hang" $delay \
+        -DBREAK_DUE -DCHILDREN=2 -DITEMS=3 -DMEMORY=2 -DL1=2 -DL2=1 \
+        -DFAILURES=1
+    breaks 'broken: who wants a delayed item does not get it' "$wish" \
+        $delay -DBREAK_PAUSE -DCHILDREN=0 -DOTHERS=2 -DPICKY=2 -DREADY=0 \
+        -DITEMS=1 -DKILLS=1
+}
 
 # What a client who wants one item gets; a house that is full; who is there.
-wish='picky[' all='said[k]==0' file='file[' left='part['
+all='said[k]==0' file='file[' left='part['
 house="$keep -DLIMIT=2 -DITEMS=3"
 files="-DFILES=1 $keep -DCHILDREN=2 -DITEMS=2"
 # shellcheck disable=SC2086  # options
