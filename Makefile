@@ -34,7 +34,7 @@ all: gather
 gather: $(OBJECTS)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJECTS) $(LDLIBS) -lpthread
 
-$(OBJECTS): $(HEADERS)
+$(OBJECTS): $(HEADERS) Makefile
 
 .SUFFIXES:
 .SUFFIXES: .c .o
@@ -77,9 +77,10 @@ lint:
 	mandoc -Tlint -Wall doc/gather.1
 
 install: all
-	mkdir -p "$(DESTDIR)$(BINDIR)" "$(DESTDIR)$(MANDIR)/man1"
-	cp gather "$(DESTDIR)$(BINDIR)/gather"
-	chmod 755 "$(DESTDIR)$(BINDIR)/gather"
+	umask 022 && mkdir -p "$(DESTDIR)$(BINDIR)" "$(DESTDIR)$(MANDIR)/man1"
+	cp gather "$(DESTDIR)$(BINDIR)/gather.new"
+	chmod 755 "$(DESTDIR)$(BINDIR)/gather.new"
+	mv -f "$(DESTDIR)$(BINDIR)/gather.new" "$(DESTDIR)$(BINDIR)/gather"
 	cp doc/gather.1 "$(DESTDIR)$(MANDIR)/man1/gather.1"
 	chmod 644 "$(DESTDIR)$(MANDIR)/man1/gather.1"
 

@@ -210,7 +210,8 @@ static enum meeting authenticate(const struct identity *me, double deadline) {
 
 /* How much longer a client tries to meet its server. */
 struct patience {
-    double deadline; /* no attempt begins after it */
+    double deadline; /* no attempt begins after it; each connect() of a
+                      * child renews it */
     double answer;   /* seconds that the server may take to prove itself */
     double pause;    /* seconds before the next attempt */
 };
@@ -276,8 +277,8 @@ static void rest(struct patience *patience) {
  * forks, and accepts nobody.  Its queue of connections holds so many; beyond
  * that systems reset a connection, at once or when it is used, or ignore it,
  * also when it looks established to the client, who would wait for ever.  So a
- * child dials again, with longer and longer pauses, unless there was nothing
- * but silence or refusals for PATIENCE, or its parent has died; and a living
+ * child dials again, with longer and longer pauses.  It gives up if no
+ * connect() has succeeded for PATIENCE, or its parent has died; and a living
  * parent ends its children.
  *
  * But somebody who accepts, and then hangs up, has decided so: he has too many

@@ -37,6 +37,7 @@
 #include "lib/demo.h"
 #include "lib/gather.h"
 #include "lib/inuse.h"
+#include "lib/items.h"
 #include "lib/ledger.h"
 #include "lib/list.h"
 #include "lib/options.h"
@@ -51,8 +52,8 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-/* Children connect all at once.  Linux keeps 4096 waiting, and others dial
- * again; each also is three of the 32,768 processes that it has. */
+/* Children connect all at once: Linux lets 4096 wait, the rest dial again.
+ * Each job also is three of Linux's 32,768 processes. */
 #define JOBS_MOST 8192
 #define PROCESSES_PLENTY 1000 /* of a user, beside those of this run */
 #define SPARE_DESCRIPTORS 24  /* for all but connections and files */
@@ -64,7 +65,6 @@ static struct config config;
 static struct command command;
 static unsigned char secret[SECRET_SIZE]; /* of this run and its children */
 static struct rlimit files_limit;         /* RLIMIT_NOFILE as it came */
-static int gate[2] = {-1, -1};            /* a pipe: see fork_children() */
 
 /* Ends gather, which was unable to do something. */
 static void fatal(const char *what, const char *reason) {
@@ -142,16 +142,6 @@ static void afford_descriptors(void) {
 
 /* --- Children */
 
-/* In a child: waits until the parent has opened the gate, if there is one. */
-static void pass_gate(void) {
-    char byte;
-    if (gate[0] < 0)
-        return;
-    close(gate[1]); /* nothing depends on this */
-    readn(gate[0], &byte, 1, 0);
-    close(gate[0]); /* nor on this */
-}
-
 /* The life of a child: a client of the parent. */
 static void be_child(uint32_t number) {
     struct identity me = {
@@ -159,8 +149,7 @@ static void be_child(uint32_t number) {
         .number = number,
         .secret = secret,
     };
-    close(s); /* it is the parent's */
-    pass_gate();
+    close(s);                               /* it is the parent's */
     setrlimit(RLIMIT_NOFILE, &files_limit); /* commands get it as it was */
     bool demonstration = options.mode == MODE_DEMONSTRATION;
     cursor *run = demonstration ? demo_cursor : command_run;
@@ -174,7 +163,9 @@ static void end_children(void) {
     int status;
     child_kill(0);
     while (children > 0 && now() < deadline)
-        if (child_reap(&status) < 0)
+        if (child_reap(&status) >= 0)
+            children--;
+        else
             poll(NULL, 0, 10); /* or until one of them has ended */
 }
 
@@ -182,16 +173,14 @@ static void end_children(void) {
  * again and again, as the list may come to its end meanwhile; or as there is
  * room for.  A job needs a thread and a command besides.  So if no more can be
  * forked, those that have no room for these are killed; and where a user may
- * have few processes, room is sought for all three.  Then a gate is closed for
- * them until all are there: so none has connected that is killed, and would be
- * taken for a stranger. */
+ * have few processes, room is sought for all three. */
 static void fork_children(void) {
     int needed = options.mode == MODE_DEMONSTRATION ? 2 : 3;
     bool is_tight = system_process_limit() <
         (unsigned long)needed * (unsigned long)config.jobs + PROCESSES_PLENTY;
     int each = is_tight ? needed : 1;
     int count = 0;
-    bool failed = is_tight && pipe(gate) < 0;
+    bool failed = false;
     while (!failed && count < each * list_expect(config.jobs)) {
         int pid = child_fork();
         if (pid == 0)
@@ -208,8 +197,6 @@ static void fork_children(void) {
     child_kill(config.jobs); /* server() waits for their end */
     if (failed)
         say("warning: only %d jobs: unable to fork more", config.jobs);
-    close(gate[0]); /* these fail if there is none */
-    close(gate[1]); /* now they connect */
 }
 
 /* --- Serving */
@@ -217,7 +204,8 @@ static void fork_children(void) {
 /* Accounts for items that were not reached: those of a list that is known or
  * a regular file. */
 static void account_for_rest(struct result *result) {
-    if (result->listed || config.list_speed == LIST_SLOW)
+    if (result->listed || config.list_speed == LIST_SLOW ||
+        items_list_is_read()) /* by a thread that was left behind */
         return;
     if (config.list_speed == LIST_KNOWN && options.argument['l'] == NULL) {
         result->count[UNSTARTED] += config.list_length - result->given;
@@ -323,6 +311,7 @@ static int serve(void) {
         say("listening on %s port %d", hname, (int)sport);
     double start = now();
     fork_children();
+    config.list_speed = list_speed(); /* it may be known to be empty by now */
     begin_ledger();
     server(&config, &callbacks, &result);
     signals_default();

@@ -129,32 +129,35 @@ static int reap(int *status) {
     unlock(); /* it may say something */
     int k = child_reap(status);
     lock();
+    if (k >= 0)
+        children--;
     return k;
 }
 
 /* A child has ended.  What became of the item that it ran, its connection
  * tells; what it was to begin with is for others. */
 static void handle_dead_child(int k, int status) {
-    if (k >= run.config->jobs)
-        return; /* there was no room for it: main.c */
+    if (k >= run.config->jobs) {
+        conn_turn_away(s); /* there was no room for it: main.c */
+        return;
+    }
+    items_child_died((uint32_t)k);
     if (WIFSIGNALED(status) && !has_ended())
         say_unlocked(
             "warning: child %d ended early: signal %d", k, WTERMSIG(status));
-    items_child_died((uint32_t)k);
-    output_advance_once();
 }
 
 /* If nobody is left who could run what there is to do: says so, once, if
  * others may come from elsewhere; or else the run is over. */
 static void look_for_clients(void) {
-    int known = conn_count() - conn_count_unknown() - conn_count_dropped();
     if (children == 0 && run.config->list_speed != LIST_SLOW)
         items_look_ahead(); /* perhaps there is nothing left to do */
     if (has_ended() || children > 0 || !items_want_client())
         return;
     if (run.config->token == NULL && !items_any_running()) {
         fail_run("go on: no child is left");
-    } else if (run.config->token != NULL && known == 0 && !was_announced) {
+    } else if (run.config->token != NULL && conn_count_known() == 0 &&
+        !was_announced) {
         was_announced = true;
         say_unlocked("waiting for clients on %s port %d", hname, (int)sport);
     }
@@ -254,10 +257,11 @@ static int leave(pthread_attr_t *attributes) {
     close(s); /* nothing depends on it any more */
     s = -1;
     output_leave();
-    int result = run.result->aborted ? -1 : 0;
+    bool went_well =
+        !run.result->aborted && !run.result->failed && run.result->signal == 0;
     unlock();
     pthread_attr_destroy(attributes); /* cannot fail: it was initialized */
-    return result;
+    return went_well ? 0 : -1;
 }
 
 static void say_connected(void) {
@@ -277,7 +281,7 @@ int server(const struct config *config, const struct callbacks *callbacks,
     pthread_attr_t attributes;
     pthread_t thread;
     struct sockaddr_in from = {.sin_family = AF_INET};
-    socklen_t length = sizeof(from);
+    socklen_t length;
     sigset_t blocked, old;
     int k, status;
     int error = begin(config, callbacks, result, &attributes);
@@ -294,6 +298,7 @@ int server(const struct config *config, const struct callbacks *callbacks,
         while ((k = reap(&status)) >= 0)
             handle_dead_child(k, status);
         for (int n = 0; n < ACCEPTS_MAX && may_accept(); n++) {
+            length = sizeof(from);
             ds = accept(s, (struct sockaddr *)&from, &length);
             struct conn *conn = conn_new(ds, from.sin_addr);
             if (conn == NULL) {

@@ -1,7 +1,7 @@
 /*
  * signals.c - handlers, the self-pipe, signal masks, who is alive, reaping.
- * For the main thread, except for signals_wake() and child_pid().  Only that
- * thread gets signals.
+ * For the main thread, except for signals_wake(), signals_pending() and
+ * child_pid().  Only that thread gets signals.
  *
  * The self-pipe.  poll() cannot wait for a signal, so a handler notes which
  * one has come and writes a record into a pipe of its own process, which
@@ -324,7 +324,6 @@ int child_reap(int *status) {
         } else if (k >= 0) {
             take_records(); /* all that it has announced */
             kids[k].alive = false;
-            children--;
             if (end_orphan(&kids[k]) < 0)
                 say("warning: child %d is gone, and its command cannot be "
                     "killed: it is left behind",

@@ -1156,6 +1156,7 @@ try 'items: one beyond 1 MiB is refused' <<'.'
 $ dd if=/dev/zero bs=1024 count=1025 2>/dev/null | tr '\0' x >list
 $ gather -a list echo
 ! fatal: unable to take item 0: it is longer than 1 MiB
+= 0 0 0 0 0 0 +
 ? 1
 .
 
@@ -1165,6 +1166,21 @@ $ gather -a list no-such-command {} 2>&1 | sed -e 's/(x\{40\}\.\.\.)/(x...)/' \
 $     -e 's/command: .*/command: .../'
 gather: item 0 (x...): unable to execute no-such-command: ...
 gather: 0 of 1 complete, 1 failed
+.
+
+try 'items: one that is wrong, of a file: the list was not read to its end' <<'.'
+$ printf 'a\nb\nc\0d\n' >list; gather -j 1 echo <list
+a
+b
+! fatal: unable to take item 2: it contains a NUL byte
+= 2 0 0 0 0 0 +
+? 1
+.
+
+try 'items: none, which is known only after the start' <<'.'
+$ for n in 0.001 0.003 0.005 0.01; do
+$     sleep $n 2>/dev/null | gather echo || echo "failed: $n"
+$ done
 .
 
 try 'items: a list that cannot be read' <<'.'
@@ -2190,7 +2206,7 @@ gather: 0 of 1 complete, 1 failed
 try 'pause: the death of all children ends it' <<'.'
 $ gather -j 2 -r 1 -d 60 sh -c 'echo $PPID >pid$1; till test -s pid$((1 - $1))
 $     exit 3' - ::: 0 1 2>err &
-$ till sh -c 'test "$(grep -c again err)" = 2'
+$ till sh -c 'test "$(grep -c again err 2>/dev/null)" = 2'
 $ kill -KILL $(cat pid0 pid1); wait $!; echo $?; grep -v ' item ' err | tail -n 2
 1
 gather: fatal: unable to go on: no child is left

@@ -97,12 +97,14 @@ static void become(
         execve("/bin/sh", plan->script_argv, plan->environment);
 }
 
-/* Makes a pipe that is closed at an exec.  Returns 0, or -1 with errno set. */
+/* Makes a pipe that is closed at an exec, and whose reader does not block.
+ * Returns 0, or -1 with errno set. */
 static int make_pipe(int fds[2]) {
     if (pipe(fds) < 0)
         return -1;
     if (fcntl(fds[0], F_SETFD, FD_CLOEXEC) == 0 &&
-        fcntl(fds[1], F_SETFD, FD_CLOEXEC) == 0)
+        fcntl(fds[1], F_SETFD, FD_CLOEXEC) == 0 &&
+        fcntl(fds[0], F_SETFL, O_NONBLOCK) == 0)
         return 0;
     close(fds[0]);
     close(fds[1]);
@@ -136,7 +138,8 @@ static int spawn(struct process *process, const struct plan *plan, bool input,
     if (readn(failure[0], &error, sizeof(error), 0) == 0)
         return 0;
     wait_for_state(process, PROCESS_EXITED);
-    command_over();
+    if (process->state != PROCESS_GONE)
+        command_over();
     return error;
 }
 
@@ -159,8 +162,6 @@ static int start(
     close(out[1]);
     process->out = out[0];
     process->quiet_since = now();
-    if (error == 0 && fcntl(out[0], F_SETFL, O_NONBLOCK) < 0)
-        error = errno;
     if (error != 0)
         close(out[0]);
     else
@@ -293,9 +294,12 @@ static enum verdict step(struct process *process) {
         else
             deadline = last_moment(process);
     }
+    enum process_state before = process->state;
     if (deliver(process, NULL, 0) == LOST) /* what was held back */
         return LOST;
-    return sleep_until_news(process, deadline);
+    collect(process); /* again, for the same reason */
+    return process->state == before ? sleep_until_news(process, deadline)
+                                    : GO_ON;
 }
 
 /* --- The cursor */

@@ -33,13 +33,16 @@ static int prepare(struct conn *conn, int fd) {
     if (system_tune_connection(fd) < 0)
         return errno;
     int error = waiter_init(&conn->taker.waiter);
-    if (error == 0)
-        error = waiter_init(&conn->claim.waiter);
+    if (error != 0)
+        return error;
+    error = waiter_init(&conn->claim.waiter);
+    if (error != 0)
+        waiter_destroy(&conn->taker.waiter);
     return error;
 }
 
 /* How many have proved who they are. */
-static int count_known(void) {
+int conn_count_known(void) {
     return conns.count - conns.unknown - conns.dropped;
 }
 
@@ -57,7 +60,7 @@ static void shortage(int error) {
     lock();
     for (int k = 0; k < run.config->jobs; k++)
         items_child_died((uint32_t)k); /* or might as well have */
-    conns.in_vain = count_known() > 0 ? 0 : conns.in_vain + 1;
+    conns.in_vain = conn_count_known() > 0 ? 0 : conns.in_vain + 1;
     if (conns.in_vain >= SHORTAGES_MAX)
         fail_run("serve any client: %s", strerror(error));
 }
@@ -125,6 +128,15 @@ void conn_free(struct conn *conn) {
     free(conn);
 }
 
+/* A child that there was no room for is dead.  It may have connected, and is no
+ * stranger: so whoever is at the door of a listening socket is turned away,
+ * before anybody is let in.  Other children dial again. */
+void conn_turn_away(int listening) {
+    int fd;
+    while ((fd = accept(listening, NULL, NULL)) != -1)
+        close(fd); /* nothing was sent */
+}
+
 /* There is no thread for a connection. */
 void conn_refuse(struct conn *conn, int error) {
     conn_free(conn);
@@ -147,14 +159,6 @@ int conn_count(void) {
     return conns.count;
 }
 
-int conn_count_dropped(void) {
-    return conns.dropped;
-}
-
-int conn_count_unknown(void) {
-    return conns.unknown;
-}
-
 /* Ends a conversation: the next read or write of either side fails. */
 void conn_hang_up(struct conn *conn) {
     shutdown(conn->fd, SHUT_RDWR); /* fails if it is over already */
@@ -169,7 +173,7 @@ void conn_hang_up_all(void) {
  * have been so for longest go.  As long as there are two of them, there is
  * room for one more, so that strangers keep nobody out. */
 void conn_limit_unknown(void) {
-    int room = limit() - count_known() - 1;
+    int room = limit() - conn_count_known() - 1;
     int most = run.config->jobs + STRANGERS_MAX;
     if (most > room)
         most = room > 1 ? room : 1;

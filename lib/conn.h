@@ -1,6 +1,6 @@
 /*
- * conn.h - a connection of the server: with the thread that serves it, and who
- * is at its other end.  All of it is called with the lock held.
+ * conn.h - a connection of the server, and who is at its other end.  All of it
+ * is called with the lock held.
  */
 #ifndef CONN_H
 #define CONN_H
@@ -34,12 +34,12 @@ void conn_free(struct conn *conn);
 void conn_refuse(struct conn *conn, int error);
 void conn_rest(int error);
 int conn_count(void);
-int conn_count_unknown(void);
-int conn_count_dropped(void);
+int conn_count_known(void);
 void conn_hang_up(struct conn *conn);
 void conn_hang_up_all(void);
 void conn_limit_unknown(void);
 bool conn_has_room(void);
+void conn_turn_away(int listening);
 bool conn_authenticate(struct conn *conn);
 
 #endif

@@ -50,8 +50,10 @@ bool file_open(struct item *item) {
     lock();
     if (run.phase == RUN_LEFT) {
         unlock();
-        unlink(item->part); /* too late: nobody else removes it */
-        close(fd);
+        if (fd >= 0) { /* too late: nobody else removes it */
+            unlink(item->part);
+            close(fd);
+        }
         lock();
         return false;
     }
@@ -77,7 +79,6 @@ bool file_write(struct item *item, const unsigned char *bytes, size_t n) {
 bool file_close(struct item *item) {
     bool complete = item->outcome == COMPLETE;
     int fd = item->fd;
-    item->fd = -1;
     unlock();
     int error = close(fd) < 0 ? errno : 0;
     if (complete && error == 0 && rename(item->part, item->name) < 0)
@@ -86,6 +87,7 @@ bool file_close(struct item *item) {
         unlink(
             item->part); /* it is worth nothing, and nothing depends on it */
     lock();
+    item->fd = -1; /* not before, see file_abandon() */
     if (!complete || error == 0 || run.phase == RUN_LEFT)
         return true;
     fail_run("write %s: %s", item->name, strerror(error));

@@ -95,6 +95,8 @@ void items_change(struct item *item, enum item_state state) {
         queue_add(&items.delayed, item);
     if (state == ITEM_RUNNING)
         set_pause(item);
+    if (old == ITEM_RUNNING && items.delayed.first != NULL)
+        signals_wake(); /* perhaps nobody is left who could run that */
     if (old != ITEM_QUEUED)
         items_dispatch(); /* or else the caller looks again */
 }

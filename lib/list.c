@@ -183,8 +183,9 @@ int list_expect(int most) {
         return most;
     if (list.rest == REST_NONE && list.end == 0)
         list.speed = LIST_PROMPT; /* nobody has to wait to find it empty */
-    bool ends_early = list.rest == REST_FAILED || list.counted < list.end;
-    return list.lines + ends_early;
+    bool one_more = list.rest == REST_FAILED || list.counted < list.end;
+    return list.lines +
+        one_more; /* it has no separator, or is not to be had */
 }
 
 /* Finds the text of an item by its number.  Returns its length; or -1 at the
@@ -209,7 +210,7 @@ static long find_text(
 int list_next(struct item *item) {
     const char *text = NULL, *reason = NULL;
     if (list.has_failed)
-        return 0;
+        return -1; /* as it has said */
     long length = find_text(item->which, &text, &reason);
     bool no_memory = false;
     if (length >= 0 && reason == NULL && item->which >= NONE)

@@ -2,7 +2,7 @@
  * output.c - where the bytes of items go: into blocks, and from there to
  * standard output, when it is their turn; or into a file or an array for each
  * item.  Nobody else writes to standard output.  It stands on turn.c, items.c,
- * memory.c, files.c and monitor.c.
+ * memory.c, files.c, tag.c and monitor.c.
  *
  * The role.  One thread at a time writes, reports, or draws the progress on
  * the terminal that the output goes to.  It has the role, and nobody waits for
@@ -159,7 +159,8 @@ void output_withdraw(struct item *item) {
     }
     free(item->array);
     item->array = NULL;
-    item->in_line = false;
+    if (busy == NULL)
+        item->in_line = false; /* or else the writer's, who has no lock */
     if (item->state == ITEM_RUNNING && !item->written)
         turn_leave(item); /* what was begun is finished before others */
     turn_end_exemption(item);

@@ -9,6 +9,7 @@
  */
 #include "resolve.h"
 #include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

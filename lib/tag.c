@@ -39,7 +39,9 @@ bool tag_lines(
             length = 0;
         }
     }
+    int error = errno; /* of the sink; free() may change it */
     free(passed);
     free(copy);
+    errno = error;
     return ok;
 }

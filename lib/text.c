@@ -42,8 +42,9 @@ char *substitute(const char *template, const char *text) {
 static bool is_shown(uint32_t code) {
     static const struct {
         uint32_t from, to;
-    } hidden[] = {{0, 0x9f}, {0x200e, 0x200f}, {0x2028, 0x202e},
-        {0x2066, 0x2069}, {0xd800, 0xdfff}, {0x110000, UINT32_MAX}};
+    } hidden[] = {{0, 0x9f}, {0x61c, 0x61c}, {0x200e, 0x200f},
+        {0x2028, 0x202e}, {0x2066, 0x2069}, {0xd800, 0xdfff},
+        {0x110000, UINT32_MAX}};
     for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++)
         if (code >= hidden[i].from && code <= hidden[i].to)
             return false;

@@ -786,6 +786,21 @@ for sig in KILL SEGV; do
     t "command, $sig: before its exec" early $sig
 done
 
+# noticed: commands whose output ends at any moment of their end.
+noticed() {
+    i=0
+    while [ $((i += 1)) -le 40 ]; do
+        noise=$((seed + i)):300
+        g -l log -n 22 -j 5 -m 100k seq -f %07.0f {}00 {}99
+        judged
+        is status 0 $status
+    done
+    noise=''
+}
+items=22 lines=100
+t 'noise: the end of each command is noticed, 40 times' noticed
+items=6
+
 # unafforded: four children are forked for which there is no room, and would
 # connect before they are killed, if nobody kept them from it.
 unafforded() {

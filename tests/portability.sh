@@ -306,7 +306,7 @@ for cc in gcc clang; do
     compiler "$cc" -std=c17 -O2
     compiler "$cc" -std=gnu17 -O2
 done
-compiler gcc -O2 -flto
+compiler gcc -O2 -flto=2
 
 try 'compilers: clang -O2 -flto' <<'.'
 @ clang: has clang
@@ -325,11 +325,19 @@ $     unsigned inet_addr(const char *);
 $     const char *inet_ntop(int, const void *, char *, unsigned);
 $     ' >little/arpa/inet.h
 $ echo '#define TCP_NODELAY 1' >little/netinet/tcp.h
-$ echo 'struct hostent { int h_addrtype; char **h_addr_list; };
+$ echo '#ifndef NETDB_H
+$     #define NETDB_H
+$     #include <sys/socket.h>
+$     struct addrinfo { int ai_family, ai_socktype; struct sockaddr *ai_addr;
+$         struct addrinfo *ai_next; };
+$     int getaddrinfo(const char *, const char *, const struct addrinfo *,
+$         struct addrinfo **);
+$     void freeaddrinfo(struct addrinfo *);
+$     struct hostent { int h_addrtype; char **h_addr_list; };
 $     struct servent { int s_port; };
 $     struct hostent *gethostbyname(const char *);
 $     struct servent *getservbyname(const char *, const char *);
-$     ' >little/netdb.h
+$     #endif' >little/netdb.h
 $ make -s CFLAGS="$strict -I$PWD/little" $objects 2>&1
 .
 

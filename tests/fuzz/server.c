@@ -200,7 +200,6 @@ int child_reap(int *status) {
         *status = SIGKILL;
     else if (choose(16) == 0)
         *status = 2 << 8;
-    children--;
     return reaped++;
 }
 
