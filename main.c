@@ -152,8 +152,8 @@ static void be_child(uint32_t number) {
     close(s);                               /* it is the parent's */
     setrlimit(RLIMIT_NOFILE, &files_limit); /* commands get it as it was */
     bool demonstration = options.mode == MODE_DEMONSTRATION;
-    cursor *run = demonstration ? demo_cursor : command_run;
-    enum client_end end = client(&me, run, &command);
+    cursor *work = demonstration ? demo_cursor : command_run;
+    enum client_end end = client(&me, work, &command);
     _exit(end == CLIENT_DONE || end == CLIENT_IDLE ? 0 : 1);
 }
 
