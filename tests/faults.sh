@@ -790,7 +790,7 @@ done
 noticed() {
     i=0
     while [ $((i += 1)) -le 40 ]; do
-        noise=$((seed + i)):300
+        noise=$((SEED + i)):300
         g -l log -n 22 -j 5 -m 100k seq -f %07.0f {}00 {}99
         judged
         is status 0 $status
