@@ -14,7 +14,7 @@
 #     ONLY      rows, by letter (ABCDEFGHIJK)
 #     SIZE      A to D: MiB for each of 20 children (64)
 #     ITEMS     E: runs of /bin/true (2000)
-#     CHILDREN  G: numbers of children (20 200 2000 4000)
+#     CHILDREN  G: numbers of children (20 200 2000 8000)
 #     TOTAL     H: MiB in all (10240)
 #     MANY      I: numbers of items; the first is for peers, too (10000 100000
 #               1000000)
@@ -41,7 +41,7 @@ case $rounds in
     ;;
 esac
 : "${ONLY:=ABCDEFGHIJK}" "${SIZE:=64}" "${ITEMS:=2000}" "${TOTAL:=10240}"
-: "${CHILDREN:=20 200 2000 4000}" "${MANY:=10000 100000 1000000}"
+: "${CHILDREN:=20 200 2000 8000}" "${MANY:=10000 100000 1000000}"
 : "${QUICK:=100000}" "${FAR:=1000 100}" "${TRIES:=3}" "${OLD:=}" "${CC:=cc}"
 bytes=$((SIZE * 1048576))
 cpus=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
