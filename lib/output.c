@@ -192,11 +192,13 @@ static void clear_progress(void) {
         run.callbacks->tick(&progress);
 }
 
-/* Writes n bytes to standard output.  Returns how many went out; if these are
- * not all, errno says why.  In the main thread a signal that ends the run ends
- * this, too, with EINTR; other threads get no signals. */
-static size_t write_output(const unsigned char *bytes, size_t n) {
+/* Writes n bytes to standard output.  Returns false if not all went out; errno
+ * says why.  In the main thread a signal that ends the run ends this, too,
+ * with EINTR; other threads get no signals. */
+static bool write_output(
+    struct item *item, const unsigned char *bytes, size_t n) {
     size_t done = 0;
+    (void)item;
     while (done < n) {
         ssize_t put = write(1, bytes + done, n - done);
         if (put > 0)
@@ -210,27 +212,19 @@ static size_t write_output(const unsigned char *bytes, size_t n) {
         if (put < 0 && must_wait() && wait_ready(1, POLLOUT, 0) == 0)
             break;
     }
-    return done;
+    return done == n;
 }
 
-/* A sink, with errno EINTR after a signal that ends the run. */
-static bool write_all(
-    struct item *item, const unsigned char *bytes, size_t n) {
-    (void)item;
-    return write_output(bytes, n) == n;
-}
-
-/* Writes n bytes of an item.  Returns how many of them went out; if these are
- * not all, errno says why.  A line that another item has left without a
- * newline gets one before this item's first tag. */
-static size_t write_item(
+/* Writes n bytes of an item, tagged if that is wanted; else as above.  A line
+ * that another item has left without a newline gets one before the tag. */
+static bool write_item(
     struct item *item, const unsigned char *bytes, size_t n) {
     static const unsigned char newline = '\n';
     if (!run.config->tagged)
-        return write_output(bytes, n);
-    if (output.midline && !item->in_line && write_output(&newline, 1) < 1)
-        return 0;
-    return tag_lines(item, bytes, n, write_all) ? n : 0;
+        return write_output(item, bytes, n);
+    if (output.midline && !item->in_line && !write_output(item, &newline, 1))
+        return false;
+    return tag_lines(item, bytes, n, write_output);
 }
 
 /* Writes what the first block of an item has; gives it back if nothing will be
@@ -244,19 +238,19 @@ static void write_block(struct item *item) {
     item->written = item->written || n > 0;
     unlock();
     clear_progress();
-    size_t put = write_item(item, bytes, n);
-    int error = put < n ? errno : 0;
+    int error = write_item(item, bytes, n) ? 0 : errno;
     lock();
     output.role = ROLE_FREE;
     output.busy_item = NULL;
     if (run.phase == RUN_LEFT)
         return;
-    if (put > 0)
-        output.midline = bytes[put - 1] != '\n';
-    block->written += put;
-    item->unwritten -= put;
+    if (error == 0 && n > 0) {
+        output.midline = bytes[n - 1] != '\n';
+        block->written += n;
+        item->unwritten -= n;
+    }
     bool is_full = block->length == block->capacity;
-    if (put == n && block->written == block->length &&
+    if (error == 0 && block->written == block->length &&
         (is_full || item->state == ITEM_ENDED))
         give_back_first(item);
     if (error == EPIPE || error == ECONNRESET)
