@@ -296,6 +296,8 @@ static enum client_end meet_server(const struct identity *me) {
         if (result == MET)
             return CLIENT_CONNECTED;
         hang_up();
+        if (is_child && error == HUNG_UP)
+            patience.deadline = now() + PATIENCE; /* the parent is there */
         if (result == REFUTED)
             return CLIENT_REFUTED;
         if (!is_passing(me, error) ||

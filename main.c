@@ -134,9 +134,10 @@ static void afford_descriptors(void) {
     if (most < 2)
         fatal("run", "too few file descriptors");
     config.connections_max = most;
-    if (config.jobs <= most - most / 4)
+    int others = most > 4 ? most / 4 : 1; /* who is no child needs a place */
+    if (config.jobs <= most - others)
         return;
-    config.jobs = most - most / 4;
+    config.jobs = most - others;
     say("warning: file descriptors allow only %d jobs", config.jobs);
 }
 

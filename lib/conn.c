@@ -46,8 +46,22 @@ int conn_count_known(void) {
     return conns.count - conns.unknown - conns.dropped;
 }
 
+/* Hangs up on so many of those that have had no proof for longest. */
+static void drop_unknown(int count) {
+    for (struct conn *conn = conns.first; conn != NULL && count > 0;
+         conn = conn->next) {
+        if (conn->peer != PEER_UNKNOWN)
+            continue;
+        conn_hang_up(conn); /* its thread will end */
+        conn->peer = PEER_DROPPED;
+        conns.unknown--;
+        conns.dropped++;
+        count--;
+    }
+}
+
 /* There are no means to serve a connection.  Says so, and waits a moment, as
- * somebody may end.  That may be no sooner than at the end of the run, so who
+ * somebody may end: half of those without a proof have to.  That may be no sooner than at the end of the run, so who
  * waits for a connection keeps no item from those who have one.  If for ten
  * seconds there is nobody who could be served, nobody will end. */
 static void shortage(int error) {
@@ -55,12 +69,15 @@ static void shortage(int error) {
         conns.unable++;
         say_unlocked("warning: unable to serve a client: %s", strerror(error));
     }
+    bool strangers = conns.unknown + conns.dropped > 0;
+    drop_unknown((conns.unknown + 1) / 2);
     unlock();
     poll(NULL, 0, SHORTAGE_PAUSE);
     lock();
     for (int k = 0; k < run.config->jobs; k++)
         items_child_died((uint32_t)k); /* or might as well have */
-    conns.in_vain = conn_count_known() > 0 ? 0 : conns.in_vain + 1;
+    bool may_end = conn_count_known() > 0 || strangers;
+    conns.in_vain = may_end ? 0 : conns.in_vain + 1;
     if (conns.in_vain >= SHORTAGES_MAX)
         fail_run("serve any client: %s", strerror(error));
 }
@@ -177,17 +194,7 @@ void conn_limit_unknown(void) {
     int most = run.config->jobs + STRANGERS_MAX;
     if (most > room)
         most = room > 1 ? room : 1;
-    int too_many = conns.unknown - most;
-    for (struct conn *conn = conns.first; conn != NULL && too_many > 0;
-         conn = conn->next) {
-        if (conn->peer != PEER_UNKNOWN)
-            continue;
-        conn_hang_up(conn); /* its thread will end */
-        conn->peer = PEER_DROPPED;
-        conns.unknown--;
-        conns.dropped++;
-        too_many--;
-    }
+    drop_unknown(conns.unknown - most);
 }
 
 /* --- The proofs */

@@ -36,14 +36,30 @@ static const char *const words[OUTCOMES] = {
 
 /* --- Creating it */
 
+/* May nobody but its owner put something into the directory of a file? */
+static bool directory_is_closed(const char *path) {
+    struct stat status;
+    char *directory = substitute("{}", path); /* a copy of it */
+    char *slash = directory != NULL ? strrchr(directory, '/') : NULL;
+    if (slash != NULL)
+        slash[1] = '\0';
+    bool closed = directory != NULL &&
+        stat(slash != NULL ? directory : ".", &status) == 0 &&
+        (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+    free(directory);
+    return closed;
+}
+
 /* Does something that is not a regular file belong to us, or to the system?
  * Only then it is meant: anybody may put a link or a FIFO into /tmp.  The
- * system is whoever owns the root directory, which in a user namespace is not
- * user 0. */
-static bool is_trusted(const struct stat *status) {
+ * system is whoever owns the root directory; in a user namespace that is not
+ * user 0, but who all strangers seem to be. */
+static bool is_trusted(const char *path, const struct stat *status) {
     struct stat root;
-    return status->st_uid == geteuid() || status->st_uid == 0 ||
-        (stat("/", &root) == 0 && status->st_uid == root.st_uid);
+    if (status->st_uid == geteuid() || status->st_uid == 0)
+        return true;
+    return stat("/", &root) == 0 && status->st_uid == root.st_uid &&
+        directory_is_closed(path);
 }
 
 /* Opens a device, a FIFO or a link to something; this may wait until a FIFO
@@ -71,7 +87,7 @@ static int create(const char *path, const char **reason) {
     int fd = -1;
     if (is_there && S_ISDIR(status.st_mode))
         errno = EISDIR;
-    else if (is_there && !S_ISREG(status.st_mode) && is_trusted(&status))
+    else if (is_there && !S_ISREG(status.st_mode) && is_trusted(path, &status))
         fd = open_special(path);
     else if (is_there && !S_ISREG(status.st_mode))
         *reason = "it belongs to somebody else";

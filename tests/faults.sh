@@ -484,6 +484,21 @@ hung_up() {
 }
 t 'queue: a child is hung up on behind its opening, 5 times' hung_up
 
+# idle: children that had nothing to do for longer than they would dial, and
+# then the run is ended.
+idle() {
+    rm -f "$dir/slow"
+    mkfifo "$dir/slow"
+    (exec >"$dir/slow"; echo 0; sleep 33) &
+    items=1 input=$dir/slow reaping='-s 100'
+    g -l log -j 5 sh -c 'sleep 31; exit 3'
+    is status 123 "$status"
+    grep fatal err
+    input=/dev/null reaping=''
+    wait
+}
+t 'queue: children are idle for 31 s, then an item fails: nothing to say' idle
+
 # hopeless: what will not get better ends the run, and is said.
 hopeless() {
     plan=child:socket:1+

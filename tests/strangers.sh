@@ -501,6 +501,39 @@ become() {
         setpriv --reuid=$n --regid=$n --clear-groups "$@"
 }
 
+# short: strangers have all the threads that a user may have, and a client is
+# served nevertheless.
+short() {
+    cp "$GATHER" "$dir/gather"
+    chmod 755 "$dir" "$dir/gather" "$dir/work"
+    rm -f go
+    : >err
+    become 1 prlimit --nproc=40 "$dir/gather" -v -p 0 -j 0 -n 3 >out 2>err &
+    gather=$! port=
+    while [ -z "$port" ] && kill -0 $gather 2>/dev/null; do
+        port=$(sed -n 's/.*listening on .* port //p' err)
+        sleep 0.05
+    done
+    "$dir/stranger" silent "$port" go &
+    stranger=$!
+    sleep 12 # longer than a server waits that can serve nobody
+    timeout -k 1 "$DEADLINE" "$GATHER" -c "127.0.0.1:$port" \
+        sh -c 'echo "$GATHER_WHICH"' 2>complaint || cat complaint
+    wait $gather || echo "status $?"
+    kill $stranger 2>/dev/null
+    wait $stranger 2>/dev/null
+    [ "$(xargs <out)" = '0 1 2' ] || show "output: $(xargs <out)"
+    grep -q 'unable to serve a client' err || echo 'there was no shortage'
+}
+name='1,000 silent connections, and 40 processes: a client is served'
+if wanted "$name"; then
+    if [ "$(id -u)" = 0 ] && command -v setpriv prlimit >/dev/null; then
+        result "$name" "$(short)"
+    else
+        skip "$name" 'root, or setpriv and prlimit'
+    fi
+fi
+
 # planted MODE: a directory of that mode, in which user 2 has put things; and
 # what user 1 gets who runs gather there.
 planted() {
@@ -673,6 +706,38 @@ if wanted "$name"; then
         '') skip "$name" 'system that writes core files where a process is' ;;
         *) result "$name" "core files: $(echo "$seen" | xargs)" ;;
         esac
+    fi
+fi
+
+# mapped: in a user namespace everybody who has no number there has the same,
+# the system included.
+mapped() {
+    cp "$GATHER" "$dir/gather"
+    chmod 755 "$dir" "$dir/gather" "$dir/work"
+    rm -rf shared own
+    mkdir shared own
+    chmod 1777 shared
+    chmod 777 own
+    become 1 sh -c 'umask 077; echo mine >own/file'
+    become 2 ln -s ../own/file shared/link
+    for log in shared/link /dev/null; do
+        become 1 unshare -U -c "$dir/gather" -l $log true ::: a 2>&1
+        echo "$log: $?"
+    done
+    cat own/file
+}
+cat >"$dir/mapped" <<'.'
+gather: fatal: unable to create shared/link: it belongs to somebody else
+shared/link: 1
+/dev/null: 0
+mine
+.
+name='a link of somebody else, in a user namespace: untouched'
+if wanted "$name"; then
+    if [ "$(id -u)" = 0 ] && become 1 unshare -U -c true 2>/dev/null; then
+        result "$name" "$(mapped | diff "$dir/mapped" -)"
+    else
+        skip "$name" 'root, or user namespaces'
     fi
 fi
 
