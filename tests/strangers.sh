@@ -518,7 +518,7 @@ short() {
     stranger=$!
     sleep 12 # longer than a server waits that can serve nobody
     timeout -k 1 "$DEADLINE" "$GATHER" -c "127.0.0.1:$port" \
-        sh -c 'echo "$GATHER_WHICH"' 2>complaint || cat complaint
+        printenv GATHER_WHICH 2>complaint || cat complaint
     wait $gather || echo "status $?"
     kill $stranger 2>/dev/null
     wait $stranger 2>/dev/null
