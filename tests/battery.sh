@@ -685,7 +685,7 @@ $ under -j 4 -n 20 sh -c 'seq 30000; : >at{}; sleep 60' >/dev/null 2>err & p=$!
 $ till test -e at3; kill -TERM $p; wait $p 2>/dev/null; echo $?
 $ sed 's/,.*//' err
 143
-gather: 0 complete
+gather: 0 of 20 complete
 .
 
 both 'an abort, since the reader goes away' <<'.'
