@@ -226,12 +226,18 @@ static enum meeting try_to_meet(
     errno = try_connect(earlier(now() + ATTEMPT, patience->deadline));
     if (errno != 0)
         return UNREACHED;
-    if (me->kind == CLIENT_CHILD)
+    bool is_child = me->kind == CLIENT_CHILD;
+    if (is_child)
         patience->deadline = now() + PATIENCE; /* the parent is there */
     double answered_by =
         earlier(now() + patience->answer, patience->deadline + OPENING);
     patience->answer *= 2;
-    return authenticate(me, answered_by);
+    enum meeting result = authenticate(me, answered_by);
+    int error = errno;
+    if (is_child)
+        patience->deadline = now() + PATIENCE; /* and was, all the time */
+    errno = error;
+    return result;
 }
 
 /* May another attempt go better, after one that failed so?  A child's server
@@ -296,8 +302,6 @@ static enum client_end meet_server(const struct identity *me) {
         if (result == MET)
             return CLIENT_CONNECTED;
         hang_up();
-        if (is_child && error == HUNG_UP)
-            patience.deadline = now() + PATIENCE; /* the parent is there */
         if (result == REFUTED)
             return CLIENT_REFUTED;
         if (!is_passing(me, error) ||

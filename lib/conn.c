@@ -61,9 +61,10 @@ static void drop_unknown(int count) {
 }
 
 /* There are no means to serve a connection.  Says so, and waits a moment, as
- * somebody may end: half of those without a proof have to.  That may be no sooner than at the end of the run, so who
- * waits for a connection keeps no item from those who have one.  If for ten
- * seconds there is nobody who could be served, nobody will end. */
+ * somebody may end; half of those without a proof have to.  Others may end no
+ * sooner than the run, so who waits for a connection keeps no item from those
+ * who have one.  If for ten seconds nobody is there who may end, nobody
+ * will. */
 static void shortage(int error) {
     if (conns.unable < WARNINGS_MAX) {
         conns.unable++;
@@ -145,8 +146,8 @@ void conn_free(struct conn *conn) {
     free(conn);
 }
 
-/* A child that there was no room for is dead.  It may have connected, and is no
- * stranger: so whoever is at the door of a listening socket is turned away,
+/* A child that there was no room for is dead.  It may have connected, and is
+ * no stranger: so whoever is at the door of a listening socket is turned away,
  * before anybody is let in.  Other children dial again. */
 void conn_turn_away(int listening) {
     int fd;

@@ -20,7 +20,7 @@
 . "$(dirname "$0")/tap.sh"
 : "${LIMIT:=95}"
 [ $# -gt 0 ] || set -- test.sh tests/terminal.sh tests/strangers.sh \
-    'tests/faults.sh 10'
+    'tests/faults.sh 10 injector' 'tests/faults.sh 10 stuck'
 cd "$dir" || exit 1
 mkdir lib
 cp "$here"/*.[ch] . && cp "$here"/lib/*.[ch] lib || exit 1

@@ -1208,7 +1208,7 @@ static void run_leftovers(void) {
 
 static void check_end(int r) {
     bool good = r == 0;
-    MUST(good == !result->aborted);
+    MUST(good == !(result->aborted || result->failed || result->signal));
     MUST(good || result->failed || result->signal || !config.keep_going);
     MUST(!result->signal || enough || fault == BROKEN_PIPE);
     MUST(!good || count_threads() == 0);
