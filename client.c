@@ -242,13 +242,14 @@ static enum meeting try_to_meet(
 
 /* May another attempt go better, after one that failed so?  A child's server
  * was listening before the child was there, so what refuses the child, resets
- * its connection or does not answer is a queue that is full.  Whatever else
- * fails, on this machine, will not get better.  Elsewhere everything may: the
+ * its connection or does not answer is a queue that is full; and if there is
+ * no port to connect from, others have them for a while.  Whatever else fails,
+ * on this machine, will not get better.  Elsewhere everything may: the
  * server, its host and the way to it may all have yet to come up. */
 static bool is_passing(const struct identity *me, int error) {
     return me->kind != CLIENT_CHILD || error == ECONNREFUSED ||
         error == ECONNRESET || error == EPIPE || error == ETIMEDOUT ||
-        error == HUNG_UP;
+        error == EADDRNOTAVAIL || error == HUNG_UP;
 }
 
 /* A child whose parent has died: who listens there now is somebody else. */

@@ -13,6 +13,7 @@
 
 #define STRANGERS_MAX 64   /* connections without a proof, beside children */
 #define DROPPED_MAX 20     /* whose threads have not ended yet */
+#define SILENT 1.0         /* seconds; a child proves itself in less */
 #define SHORTAGE_PAUSE 100 /* milliseconds */
 #define SHORTAGES_MAX 100  /* of these in which nobody is served */
 #define WARNINGS_MAX 8 /* lines about strangers, and about a lack of means */
@@ -46,11 +47,12 @@ int conn_count_known(void) {
     return conns.count - conns.unknown - conns.dropped;
 }
 
-/* Hangs up on so many of those that have had no proof for longest. */
-static void drop_unknown(int count) {
+/* Hangs up on so many of those that have had no proof for longest, if they
+ * came before a time (of now()). */
+static void drop_unknown(int count, double before) {
     for (struct conn *conn = conns.first; conn != NULL && count > 0;
          conn = conn->next) {
-        if (conn->peer != PEER_UNKNOWN)
+        if (conn->peer != PEER_UNKNOWN || conn->came > before)
             continue;
         conn_hang_up(conn); /* its thread will end */
         conn->peer = PEER_DROPPED;
@@ -61,7 +63,7 @@ static void drop_unknown(int count) {
 }
 
 /* There are no means to serve a connection.  Says so, and waits a moment, as
- * somebody may end; half of those without a proof have to.  Others may end no
+ * somebody may end; half of those who say nothing have to.  Others may end no
  * sooner than the run, so who waits for a connection keeps no item from those
  * who have one.  If for ten seconds nobody is there who may end, nobody
  * will. */
@@ -71,7 +73,7 @@ static void shortage(int error) {
         say_unlocked("warning: unable to serve a client: %s", strerror(error));
     }
     bool strangers = conns.unknown + conns.dropped > 0;
-    drop_unknown((conns.unknown + 1) / 2);
+    drop_unknown((conns.unknown + 1) / 2, now() - SILENT);
     unlock();
     poll(NULL, 0, SHORTAGE_PAUSE);
     lock();
@@ -116,6 +118,7 @@ struct conn *conn_new(int fd, struct in_addr from) {
     secret_nonce(conn->nonce); /* here, where only one thread makes them */
     conn->fd = fd;
     conn->from = from;
+    conn->came = now();
     conn->previous = conns.last;
     if (conns.last != NULL)
         conns.last->next = conn;
@@ -195,7 +198,7 @@ void conn_limit_unknown(void) {
     int most = run.config->jobs + STRANGERS_MAX;
     if (most > room)
         most = room > 1 ? room : 1;
-    drop_unknown(conns.unknown - most);
+    drop_unknown(conns.unknown - most, now());
 }
 
 /* --- The proofs */

@@ -20,6 +20,7 @@ enum peer {
 struct conn {
     int fd;              /* closed by conn_free() */
     struct in_addr from; /* where the other end is */
+    double came;         /* when (of now()) */
     enum peer peer;
     unsigned char nonce[NONCE_SIZE]; /* of this side */
     char reason[64];                 /* why it was refused */

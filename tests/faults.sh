@@ -464,8 +464,8 @@ reset() {
     done
     plan=''
 }
-t 'queue: children are refused, then reset, then ignored' reset \
-    child:connect:1,child:connect:2:104,child:connect:3:110 \
+t 'queue: children are refused, reset, ignored, and have no port' reset \
+    child:connect:1,child:connect:2:104,child:connect:3:110,child:connect:4:99 \
     demonstration ordered files
 t 'queue: children are reset before the first answer, 5 times' reset \
     child:recv:1,child:recv:2,child:recv:3,child:recv:4,child:recv:5 \
