@@ -153,9 +153,12 @@ void conn_free(struct conn *conn) {
  * no stranger: so whoever is at the door of a listening socket is turned away,
  * before anybody is let in.  Other children dial again. */
 void conn_turn_away(int listening) {
-    int fd;
-    while ((fd = accept(listening, NULL, NULL)) != -1)
+    for (int n = 0; n <= SOMAXCONN; n++) { /* more come if strangers do */
+        int fd = accept(listening, NULL, NULL);
+        if (fd < 0)
+            return;
         close(fd); /* nothing was sent */
+    }
 }
 
 /* There is no thread for a connection. */
