@@ -20,8 +20,8 @@
 #define FIRST_PAUSE 0.05 /* seconds between attempts; doubled up to */
 #define LAST_PAUSE 2.0   /* this */
 #define HELD_MAX 4096    /* bytes that are held back, see xclient() */
-#define DROPS_MAX 4      /* times that a client lets itself be dropped, */
-#define HUNG_UP ECONNABORTED /* and the errno of that */
+#define DROPS_MAX 4      /* times that a client lets itself be dropped */
+#define HUNG_UP ECONNABORTED /* the errno when the server has done that */
 
 struct sockaddr_in sb; /* the server's address */
 struct hostent *hb;    /* the same, as the resolver gave it */

@@ -91,7 +91,7 @@ int server_open(const char *port) {
 
 /* --- The loop of the main thread */
 
-static double deadline; /* of what is left after the end; 0: it is not yet */
+static double deadline; /* of what is left after the end; 0: it has not come */
 static bool was_announced; /* that there is nobody here but the server */
 static bool is_late;       /* the deadline has passed */
 
@@ -107,7 +107,8 @@ static bool may_return(void) {
     bool aborted = !run_goes_on();
     bool is_over = is_late && now() >= deadline;
     bool is_slow = run.config->list_speed == LIST_SLOW;
-    if (conn_count() > (aborted && is_slow && items_list_is_read()))
+    int may_stay = aborted && is_slow && items_list_is_read() ? 1 : 0;
+    if (conn_count() > may_stay)
         return aborted && is_over;
     return has_ended() && (children == 0 || is_over);
 }

@@ -225,8 +225,8 @@ static const char *wrong_magic(struct conn *conn, const unsigned char *magic) {
     return conn->reason;
 }
 
-/* Says which item the client asks for, of what its header says.  Returns false
- * if that makes no sense. */
+/* Takes from the header which item the client asks for.  Returns false if that
+ * makes no sense. */
 static bool read_wish(struct conn *conn, enum peer peer, uint32_t wanted) {
     struct taker *taker = &conn->taker;
     taker->number = wanted & ~END;
@@ -300,7 +300,8 @@ static const char *prove(struct conn *conn, enum peer *peer) {
 }
 
 /* Finds out who is at the other end.  Returns false for a stranger, who
- * changes nothing here; or after an abort. */
+ * changes nothing here; for a child that died meanwhile, or dials again; or
+ * after an abort. */
 bool conn_authenticate(struct conn *conn) {
     enum peer peer = PEER_UNKNOWN;
     unlock();

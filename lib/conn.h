@@ -12,7 +12,7 @@
 /* Who is at the other end. */
 enum peer {
     PEER_UNKNOWN,  /* it has not proved anything yet */
-    PEER_DROPPED,  /* nor has it had time to: there are too many of these */
+    PEER_DROPPED,  /* the same, and hung up on, as there were too many */
     PEER_CHILD,    /* a child of this process; taker.number says which */
     PEER_ELSEWHERE /* somebody who knows the token */
 };

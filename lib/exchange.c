@@ -2,7 +2,7 @@
  * exchange.c - one item over one connection: the server hands it out, receives
  * its bytes and its end, and decides what follows.  By the thread of the
  * connection.  It stands on conn.c, items.c, output.c, files.c, report.c,
- * monitor.c and text.c.  One run of an item is called a try.
+ * monitor.c, say.c and text.c.  One run of an item is called a try.
  */
 #include "exchange.h"
 #include "files.h"
@@ -171,7 +171,7 @@ static void try_again(struct item *item) {
 static void abort_for(struct item *item) {
     items_change(item, ITEM_ENDED);
     abort_run(0);
-    report_unlocked(item, false); /* it is freed by nobody after an abort */
+    report_unlocked(item, false); /* after an abort nobody frees it */
 }
 
 /* Decides how a try ended, and closes its file. */

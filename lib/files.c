@@ -87,8 +87,10 @@ bool file_close(struct item *item) {
         unlink(
             item->part); /* it is worth nothing, and nothing depends on it */
     lock();
-    item->fd = -1; /* not before, see file_abandon() */
-    if (!complete || error == 0 || run.phase == RUN_LEFT)
+    if (run.phase == RUN_LEFT)
+        return true; /* the item is the main thread's */
+    item->fd = -1;   /* not before, see file_abandon() */
+    if (!complete || error == 0)
         return true;
     fail_run("write %s: %s", item->name, strerror(error));
     return false;

@@ -16,9 +16,9 @@
 #include <sys/types.h>
 
 #define VERSION "2.0"
-#define GRACE                                                                 \
-    1.0 /* seconds: from TERM to KILL; and of silence, until what
-                        * an exited command has left behind is given up */
+/* Seconds from TERM to KILL; and of silence, until what an exited command has
+ * left behind is given up. */
+#define GRACE 1.0
 #define SECRET_SIZE 16 /* bytes of a secret */
 #define CHILDREN_MAX 1000000
 #define RETRIES_MAX 1000000

@@ -33,7 +33,7 @@ static bool comes_behind(const struct item *a, const struct item *b) {
     return a->due > b->due || (a->due >= b->due && a->which > b->which);
 }
 
-/* The queue, or those that are DELAYED, in that order. */
+/* Adds an item to the queue, or to those that are DELAYED, in that order. */
 void queue_add(struct item_list *list, struct item *item) {
     struct item *before = list->last;
     while (before != NULL && comes_behind(before, item))

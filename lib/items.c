@@ -134,7 +134,7 @@ void items_retire(struct item *item) {
     free(item->name);
     free(item->part);
     free(item);
-    if (items_finished() || open_count() == 0)
+    if (open_count() == 0)
         signals_wake();
 }
 

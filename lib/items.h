@@ -1,6 +1,6 @@
 /*
  * items.h - every item from the list to its last word; items.c draws its life.
- * All of it is called with the lock held, which next() is called without.
+ * All of it is called with the lock held, which is given up during next().
  */
 #ifndef ITEMS_H
 #define ITEMS_H

@@ -39,7 +39,7 @@ const char *host_problem(const char *name, const struct hostent *host) {
     return only_ipv4;
 }
 
-/* Is this a number, if any?  Then there is no service to look for. */
+/* Are these digits only?  Then there is no service to look for. */
 bool is_port_number(const char *name) {
     return name[strspn(name, "0123456789")] == '\0';
 }

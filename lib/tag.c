@@ -9,7 +9,7 @@
 
 /* Passes n bytes of an item's output, which follow those of the last call, to
  * the sink: every line begins with the item's text, made printable, and a TAB.
- * Returns false, with errno set, if the sink does, or there is no memory. */
+ * Returns false, with errno set, if the sink fails, or there is no memory. */
 bool tag_lines(
     struct item *item, const unsigned char *bytes, size_t n, line_sink *sink) {
     static char none[] = "";
