@@ -493,6 +493,12 @@ fi
 
 # --- Files that another user has put where ours are to be
 
+# for_others: what other users need to run gather here.
+for_others() {
+    cp "$GATHER" "$dir/gather"
+    chmod 755 "$dir" "$dir/gather" "$dir/work"
+}
+
 # become N COMMAND...: runs it as a user whom nobody else is.
 become() {
     n=$(($1 + 100000 + $$))
@@ -504,8 +510,7 @@ become() {
 # short: strangers have all the threads that a user may have, and a client is
 # served nevertheless.
 short() {
-    cp "$GATHER" "$dir/gather"
-    chmod 755 "$dir" "$dir/gather" "$dir/work"
+    for_others
     rm -f go
     : >err
     become 1 prlimit --nproc=40 "$dir/gather" -v -p 0 -j 0 -n 3 >out 2>err &
@@ -537,8 +542,7 @@ fi
 # planted MODE: a directory of that mode, in which user 2 has put things; and
 # what user 1 gets who runs gather there.
 planted() {
-    cp "$GATHER" "$dir/gather"
-    chmod 755 "$dir" "$dir/gather" "$dir/work"
+    for_others
     rm -rf shared own
     mkdir shared own
     chmod "$1" shared
@@ -675,8 +679,7 @@ fi
 # dumped: which core files there are of a child and a parent that crash; that
 # of `sleep` shows that there could be.
 dumped() {
-    cp "$GATHER" "$dir/gather"
-    chmod 755 "$dir" "$dir/gather" "$dir/work"
+    for_others
     for victim in sleep child parent; do
         rm -rf cores
         mkdir -m 777 cores
@@ -712,8 +715,7 @@ fi
 # mapped: in a user namespace everybody who has no number there has the same,
 # the system included.
 mapped() {
-    cp "$GATHER" "$dir/gather"
-    chmod 755 "$dir" "$dir/gather" "$dir/work"
+    for_others
     rm -rf shared own
     mkdir shared own
     chmod 1777 shared
