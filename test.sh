@@ -29,9 +29,9 @@
 # stands there if the list was not read to its end.
 #
 # What nobody can know is taken out of gather's messages first: how long an
-# item took, with what follows; where that was read from a file, it has to begin
-# a line, as it did there, or the test uses `plain`.  So is the end of the closing line, which says
-# where to look.
+# item took, with what follows, and the end of the closing line, which says
+# where to look.  What a test prints of a file has to begin a line as it did
+# there, or the test uses `plain`.
 #
 # A POSIX shell and utilities are all that has to be installed.
 #
@@ -677,12 +677,14 @@ gather: fatal: unable to write log: reason
 gather: N of N complete, N incomplete
 .
 
+# Whoever reads the ledger takes its head and one byte of the first line.
 try 'death by TERM: while the ledger takes half a line' <<'.'
-$ mkfifo log; sleep 60 <log 2>/dev/null & r=$!
-$ x=$(dd if=/dev/zero bs=100000 count=1 2>/dev/null | tr '\0' x)
+$ mkfifo log
+$ { read -r head; dd bs=1 count=1 2>/dev/null >begun; exec sleep 60; } <log &
+$ r=$!; x=$(dd if=/dev/zero bs=100000 count=1 2>/dev/null | tr '\0' x)
 $ watched gather -j 2 -l log sh -c 'echo $GATHER_WHICH
-$     [ $GATHER_WHICH != 9 ] || { till grep -q 0 out; kill -TERM $G
-$         exec sleep 60; }' - ::: $x $x 2 3 4 5 6 7 8 9 2>err >out
+$     [ $GATHER_WHICH != 9 ] || { till grep -q 0 out; till test -s begun
+$         kill -TERM $G; exec sleep 60; }' - ::: $x $x 2 3 4 5 6 7 8 9 2>err >out
 $ echo $?; kill $r; sed '/unable to write log/d' err >&2
 143
 = 1 0 0 0 9 0
@@ -3232,8 +3234,11 @@ a
 gather: warning: child N was stopped: continuing it
 .
 
+# All have begun before: gVisor sends HUP to the group of a stopped process when
+# a command leaves it.
 try 'accident: gather itself is stopped and continued' <<'.'
-$ watched gather -n 5 sh -c '[ {} != 2 ] || kill -STOP $G; lines 9999 {}
+$ watched gather -n 5 sh -c ': >at{}; for i in 0 1 2 3 4; do till test -e at$i
+$     done; [ {} != 2 ] || kill -STOP $G; lines 9999 {}
 $     [ {} != 2 ] || kill -CONT $G' | count
 49995
 .

@@ -23,6 +23,8 @@ if [ -n "$server" ]; then
 CREATE TYPE pair AS (a int, b int);
 CREATE TYPE mood AS ENUM ('SAD', 'ok', 'a b');
 CREATE DOMAIN percent AS int CHECK (value BETWEEN 0 AND 100);
+CREATE COLLATION loose (PROVIDER = icu, LOCALE = 'und-u-ks-level2',
+    DETERMINISTIC = false);
 CREATE FUNCTION steady(i int) RETURNS text LANGUAGE plpgsql STABLE
     AS 'BEGIN RETURN i || ''!''; END';
 CREATE FUNCTION chance(i int) RETURNS boolean LANGUAGE plpgsql STABLE
