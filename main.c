@@ -56,6 +56,8 @@
  * Each job also is three of Linux's 32,768 processes. */
 #define JOBS_MOST 8192
 #define PROCESSES_PLENTY 1000 /* of a user, beside those of this run */
+#define BESIDE 20 /* processes for strangers, and for what commands fork */
+#define SHARE 8   /* where these are not to be had: 1 in 8 is for strangers */
 #define SPARE_DESCRIPTORS 24  /* for all but connections and files */
 #define DESCRIPTORS_MAX (1 << 20)
 #define DESCRIPTORS_LOOKED_AT 1024 /* those inherited are expected below */
@@ -170,33 +172,52 @@ static void end_children(void) {
             poll(NULL, 0, 10); /* or until one of them has ended */
 }
 
+/* Lowers the jobs to those that a number of processes is enough for, and says
+ * how many of these may be the threads of strangers: half of what the jobs
+ * leave, or their share. */
+static void afford_processes(int count, int needed) {
+    int share = count / SHARE;
+    int most = (count - share) / needed;
+    if (config.jobs > most)
+        config.jobs = most;
+    int half = (count - needed * config.jobs) / 2;
+    config.strangers_max = half > share ? half : share;
+    if (config.strangers_max == 0)
+        config.strangers_max = 1;
+}
+
 /* Forks the children: as many as there may be items for, which is looked at
  * again and again, as the list may come to its end meanwhile; or as there is
- * room for.  A job needs a thread and a command besides.  So if no more can be
- * forked, those that have no room for these are killed; and where a user may
- * have few processes, room is sought for all three. */
+ * room for.  A job needs a thread and a command besides, and connections that
+ * have proved nothing need threads.  So where a user may have few processes,
+ * room is sought for all of these, by forking as many; and children beyond the
+ * jobs are killed. */
 static void fork_children(void) {
     int needed = options.mode == MODE_DEMONSTRATION ? 2 : 3;
-    bool is_tight = system_process_limit() <
+    bool is_tight = config.jobs > 0 && system_process_limit() <
         (unsigned long)needed * (unsigned long)config.jobs + PROCESSES_PLENTY;
     int each = is_tight ? needed : 1;
+    int beside = is_tight ? BESIDE : 0;
     int count = 0;
     bool failed = false;
-    while (!failed && count < each * list_expect(config.jobs)) {
+    while (!failed && count < each * config.jobs + beside) {
         int pid = child_fork();
         if (pid == 0)
             be_child((uint32_t)count);
         failed = pid < 0;
         count += !failed;
+        config.jobs = list_expect(config.jobs);
     }
     const char *reason = strerror(errno);
-    config.jobs = count / (failed ? needed : each);
-    if (failed && config.jobs == 0) {
+    int wanted = config.jobs;
+    if (is_tight || failed)
+        afford_processes(count, needed);
+    if (config.jobs < wanted && config.jobs == 0) {
         end_children();
         fatal("fork", reason);
     }
     child_kill(config.jobs); /* server() waits for their end */
-    if (failed)
+    if (config.jobs < wanted)
         say("warning: only %d jobs: unable to fork more", config.jobs);
 }
 

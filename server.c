@@ -138,8 +138,9 @@ static int reap(int *status) {
 /* A child has ended.  What became of the item that it ran, its connection
  * tells; what it was to begin with is for others. */
 static void handle_dead_child(int k, int status) {
-    if (k >= run.config->jobs) {
-        conn_turn_away(s); /* there was no room for it: main.c */
+    if (k >= run.config->jobs) { /* there was no room for it: main.c */
+        if (children <= run.config->jobs)
+            conn_turn_away(s);
         return;
     }
     items_child_died((uint32_t)k);

@@ -11,8 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define STRANGERS_MAX 64   /* connections without a proof, beside children */
-#define DROPPED_MAX 20     /* whose threads have not ended yet */
+#define STRANGERS_MAX 64   /* see struct config */
 #define SILENT 1.0         /* seconds; a child proves itself in less */
 #define SHORTAGE_PAUSE 100 /* milliseconds */
 #define SHORTAGES_MAX 100  /* of these in which nobody is served */
@@ -22,7 +21,8 @@ static struct {
     struct conn *first, *last; /* all, in the order in which they came */
     int count;
     int unknown;  /* whose peer is PEER_UNKNOWN, */
-    int dropped;  /* and PEER_DROPPED: their threads are about to end */
+    int dropped;  /* PEER_DROPPED: their threads are about to end, */
+    int children; /* and PEER_CHILD */
     int warnings; /* about strangers, so far */
     int unable;   /* warnings about the lack of means, so far */
     int in_vain;  /* shortages, one after the other, with nobody served */
@@ -143,15 +143,16 @@ void conn_free(struct conn *conn) {
     conns.count--;
     conns.unknown -= conn->peer == PEER_UNKNOWN;
     conns.dropped -= conn->peer == PEER_DROPPED;
+    conns.children -= conn->peer == PEER_CHILD;
     close(conn->fd); /* nothing that follows depends on it */
     waiter_destroy(&conn->taker.waiter);
     waiter_destroy(&conn->claim.waiter);
     free(conn);
 }
 
-/* A child that there was no room for is dead.  It may have connected, and is
- * no stranger: so whoever is at the door of a listening socket is turned away,
- * before anybody is let in.  Other children dial again. */
+/* The children that there was no room for are dead.  They may have connected,
+ * and are no strangers: so whoever is at the door of a listening socket is
+ * turned away, before anybody is let in.  Other children dial again. */
 void conn_turn_away(int listening) {
     for (int n = 0; n <= SOMAXCONN; n++) { /* more come if strangers do */
         int fd = accept(listening, NULL, NULL);
@@ -173,10 +174,26 @@ static int limit(void) {
     return max > 0 ? max : run.config->jobs + 100;
 }
 
-/* Is there room for one more?  Not before those that were dropped have gone,
- * if they are many. */
+/* How many connections may be without a proof: those of children that are
+ * still to come, and some strangers.  As long as there are two of them, there
+ * is room for one more, so that strangers keep nobody out. */
+static int unknown_most(void) {
+    int room = limit() - conn_count_known() - 1;
+    int strangers = run.config->strangers_max;
+    if (strangers == 0)
+        strangers = STRANGERS_MAX;
+    int most = run.config->jobs - conns.children + strangers;
+    if (most <= room)
+        return most;
+    return room > 1 ? room : 1;
+}
+
+/* Is there room for one more?  If those without a proof become too many by it,
+ * the oldest of them is dropped, and its thread has to end before the next one
+ * comes. */
 bool conn_has_room(void) {
-    return conns.count < limit() && conns.dropped < DROPPED_MAX;
+    return conns.count < limit() &&
+        conns.unknown + conns.dropped <= unknown_most();
 }
 
 int conn_count(void) {
@@ -194,14 +211,9 @@ void conn_hang_up_all(void) {
 }
 
 /* Sees to it that not too many connections are without a proof: those that
- * have been so for longest go.  As long as there are two of them, there is
- * room for one more, so that strangers keep nobody out. */
+ * have been so for longest go. */
 void conn_limit_unknown(void) {
-    int room = limit() - conn_count_known() - 1;
-    int most = run.config->jobs + STRANGERS_MAX;
-    if (most > room)
-        most = room > 1 ? room : 1;
-    drop_unknown(conns.unknown - most, now());
+    drop_unknown(conns.unknown - unknown_most(), now());
 }
 
 /* --- The proofs */
@@ -313,6 +325,7 @@ bool conn_authenticate(struct conn *conn) {
     if (reason == NULL) {
         conn->peer = peer;
         conns.unknown--;
+        conns.children += peer == PEER_CHILD;
         return run_goes_on();
     }
     if (was_child)

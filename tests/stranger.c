@@ -3,6 +3,7 @@
  * run it.
  *
  *     stranger ATTACK PORT GO [late]
+ *     stranger renewed PORT GO NUMBER
  *     stranger squat FILE HOW [ADDRESS PORT]
  *
  * Attacks the gather that listens on PORT of the loopback interface, and
@@ -551,6 +552,26 @@ static void bounded(int late) {
     for (int i = 0; i < SOME; i++) until_closed(p[i].fd);
 }
 
+/* As many silent connections as are wanted; whichever is closed is made anew,
+ * as long as gather is there. */
+static void renewed(int most) {
+    static struct pollfd p[MANY];
+    if (most > MANY) fail("too many are wanted");
+    for (int i = 0; i < most; i++) p[i].fd = -1;
+    for (;;) {
+        for (int i = 0; i < most; i++) {
+            if (p[i].fd >= 0 && p[i].revents == 0) continue;
+            if (p[i].fd >= 0) close(p[i].fd);
+            p[i].fd = dial();
+            p[i].events = POLLIN;
+            p[i].revents = 0;
+            if (p[i].fd < 0) return;
+        }
+        let_go();
+        poll(p, (nfds_t)most, -1);
+    }
+}
+
 static void churn(int late) { /* a thousand that come and go */
     (void)late;
     for (int i = 0; i < MANY; i++) {
@@ -918,6 +939,7 @@ static const struct {
     {"drip", NULL, drip},
     {"silent", NULL, silent},
     {"bounded", NULL, bounded},
+    {"renewed", NULL, renewed},
     {"churn", NULL, churn},
     {"always", NULL, always},
     {"flood", NULL, flood},
@@ -954,7 +976,9 @@ static const struct {
 int main(int argc, char **argv) {
     const char *secret = getenv("GATHER_TOKEN");
     struct rlimit files;
+    int option = 0; /* a number, or 1 for `late` */
     if (argc < 4) return 2;
+    if (argc > 4) option = strcmp(argv[4], "late") == 0 ? 1 : atoi(argv[4]);
     port = (unsigned short)strtoul(argv[2], NULL, 10);
     go = argv[3];
     for (size_t i = 0; secret != NULL && i < sizeof(token); i++) {
@@ -976,7 +1000,7 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < sizeof(attacks) / sizeof(attacks[0]); i++) {
         if (strcmp(attacks[i].name, argv[1]) != 0) continue;
         if (attacks[i].attack != NULL) attacks[i].attack();
-        else attacks[i].open(argc > 4);
+        else attacks[i].open(option);
         let_go();
         return 0;
     }

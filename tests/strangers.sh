@@ -539,6 +539,35 @@ if wanted "$name"; then
     fi
 fi
 
+# pressed NUMBER: so many strangers, who come again when they are sent away,
+# are to take the processes that are left beside 4 jobs, whose commands fork.
+pressed() {
+    for_others
+    rm -f go
+    : >err
+    become "$1" prlimit --nproc=40 "$dir/gather" -v -p 0 -j 4 -n 200 \
+        sh -c 'sleep 0.02; echo {}' >out 2>err &
+    gather=$! port=
+    while [ -z "$port" ] && kill -0 $gather 2>/dev/null; do
+        port=$(sed -n 's/.*listening on .* port //p' err)
+        sleep 0.01
+    done
+    "$dir/stranger" renewed "$port" go "$1" 2>complaint || cat complaint
+    wait $gather || echo "$1: status $?"
+    seq 0 199 | cmp out - || show "$1"
+    grep 'unable to' err
+}
+name='22 to 80 silent connections, and 40 processes: none is lacking'
+if wanted "$name"; then
+    if [ "$(id -u)" = 0 ] && command -v setpriv prlimit >/dev/null; then
+        result "$name" "$(for n in 22 25 26 27 28 29 30 80; do
+            pressed $n
+        done)"
+    else
+        skip "$name" 'root, or setpriv and prlimit'
+    fi
+fi
+
 # planted MODE: a directory of that mode, in which user 2 has put things; and
 # what user 1 gets who runs gather there.
 planted() {
