@@ -58,7 +58,7 @@
 #define PROCESSES_PLENTY 1000 /* of a user, beside those of this run */
 #define BESIDE 20 /* processes for strangers, and for what commands fork */
 #define SHARE 8   /* where these are not to be had: 1 in 8 is for strangers */
-#define SPARE_DESCRIPTORS 24  /* for all but connections and files */
+#define SPARE_DESCRIPTORS 24 /* for all but connections and files */
 #define DESCRIPTORS_MAX (1 << 20)
 #define DESCRIPTORS_LOOKED_AT 1024 /* those inherited are expected below */
 
@@ -194,8 +194,9 @@ static void afford_processes(int count, int needed) {
  * jobs are killed. */
 static void fork_children(void) {
     int needed = options.mode == MODE_DEMONSTRATION ? 2 : 3;
-    bool is_tight = config.jobs > 0 && system_process_limit() <
+    unsigned long plenty =
         (unsigned long)needed * (unsigned long)config.jobs + PROCESSES_PLENTY;
+    bool is_tight = config.jobs > 0 && system_process_limit() < plenty;
     int each = is_tight ? needed : 1;
     int beside = is_tight ? BESIDE : 0;
     int count = 0;
