@@ -200,22 +200,23 @@ static void fork_children(void) {
     int each = is_tight ? needed : 1;
     int beside = is_tight ? BESIDE : 0;
     int count = 0;
-    bool failed = false;
-    while (!failed && count < each * config.jobs + beside) {
+    int error = 0;
+    while (error == 0 && count < each * config.jobs + beside) {
         int pid = child_fork();
         if (pid == 0)
             be_child((uint32_t)count);
-        failed = pid < 0;
-        count += !failed;
+        if (pid < 0)
+            error = errno;
+        else
+            count++;
         config.jobs = list_expect(config.jobs);
     }
-    const char *reason = strerror(errno);
     int wanted = config.jobs;
-    if (is_tight || failed)
+    if (is_tight || error != 0)
         afford_processes(count, needed);
     if (config.jobs < wanted && config.jobs == 0) {
         end_children();
-        fatal("fork", reason);
+        fatal("fork", strerror(error));
     }
     child_kill(config.jobs); /* server() waits for their end */
     if (config.jobs < wanted)

@@ -1213,14 +1213,15 @@ t 'real: 1 to 40 processes' short 1 40 3 "setpriv --reuid=$user \
     --regid=$user --clear-groups prlimit --nproc=@" \
     -k -l log -n 12 -j 8 seq -f %07.0f {}00 {}99
 
-# few: children, a thread and a command for each, and gather itself: every
-# number of processes from 2 to 12 that may be all of these.
+# few: children, a thread and a command for each, gather itself, and an eighth
+# for strangers: every number of processes from 2 to 12 that may be all of
+# these.
 few() {
     items=12
     for n in 2 3 4 5 6 7 8 9 10 11 12; do
         for jobs in 2 8 100; do
             user=$((user + 1)) # the system may not have counted down yet
-            room=$(((n - 1) / 3))
+            room=$(((n - 1 - (n - 1) / 8) / 3))
             under="setpriv --reuid=$user --regid=$user --clear-groups"
             under="$under prlimit --nproc=$n"
             g -l log -n 12 -j $jobs seq -f %07.0f {}00 {}99
