@@ -351,7 +351,7 @@ static bool send_all(uint32_t item, const void *payload, size_t n) {
     size_t all = held_bytes + sizeof(header) + n;
     put_header(header, item, n);
     held_bytes = 0;
-    return writen_pieces(c, pieces, 3, wait_for_server) == all;
+    return writen_pieces(c, pieces, 3, wait_for_server, 0) == all;
 }
 
 /* Sends the end of the item, which asks for the next one.  Returns false if
@@ -413,7 +413,7 @@ static bool send_held(void) {
     struct iovec piece = {.iov_base = held, .iov_len = held_bytes};
     size_t all = held_bytes;
     held_bytes = 0;
-    return writen_pieces(c, &piece, 1, wait_for_server) == all;
+    return writen_pieces(c, &piece, 1, wait_for_server, 0) == all;
 }
 
 /* The client's half of the conversation about an item: sends these bytes

@@ -236,9 +236,9 @@ static inline void consume(struct iovec **piece, int *pieces, size_t n) {
 
 /* Writes all that the pieces hold, in as few calls as the system allows; it
  * changes them on the way.  Returns how many bytes went out; if these are not
- * all, errno says why. */
+ * all, errno says why, ETIMEDOUT at the deadline. */
 static inline size_t writen_pieces(
-    int fd, struct iovec *piece, int pieces, waiting *wait) {
+    int fd, struct iovec *piece, int pieces, waiting *wait, double deadline) {
     size_t done = 0;
     consume(&piece, &pieces, 0);
     while (pieces > 0) {
@@ -252,7 +252,7 @@ static inline size_t writen_pieces(
             errno = EIO;
         if (put == 0 || (!must_wait() && errno != EINTR))
             break;
-        if (must_wait() && wait(fd, POLLOUT, 0) == 0)
+        if (must_wait() && wait(fd, POLLOUT, deadline) == 0)
             break;
     }
     return done;
@@ -262,20 +262,21 @@ static inline size_t writen_pieces(
  * why. */
 static inline size_t writen(int fd, const void *buffer, size_t n) {
     struct iovec piece = {.iov_base = (void *)(uintptr_t)buffer, .iov_len = n};
-    return writen_pieces(fd, &piece, 1, wait_ready);
+    return writen_pieces(fd, &piece, 1, wait_ready, 0);
 }
 
 /* Sends one message: its header and its payload leave together.  Returns
- * false, with errno set, if not all could be sent. */
+ * false, with errno set, if not all could be sent before the deadline. */
 static inline bool send_message(
-    int fd, uint32_t item, const void *payload, size_t n, waiting *wait) {
+    int fd, uint32_t item, const void *payload, size_t n, double deadline) {
     unsigned char header[HEADER_SIZE];
     struct iovec pieces[2] = {
         {.iov_base = header, .iov_len = sizeof(header)},
         {.iov_base = (void *)(uintptr_t)payload, .iov_len = n},
     };
     put_header(header, item, n);
-    return writen_pieces(fd, pieces, 2, wait) == sizeof(header) + n;
+    return writen_pieces(fd, pieces, 2, wait_ready, deadline) ==
+        sizeof(header) + n;
 }
 
 #endif

@@ -95,21 +95,25 @@ static bool receive_item(struct conn *conn, struct item *item) {
     return false;
 }
 
-/* Sends the next item, or goodbye if that is NULL.  Returns false if the
- * client is gone. */
-static bool send_reply(struct conn *conn, const struct item *item) {
-    uint32_t number = item != NULL ? item->which : NONE;
-    size_t length = item != NULL ? item->length : 0;
-    const char *text = item != NULL ? item->text : NULL;
+/* Sends an item.  Returns false if the client is gone, or does not take it in
+ * its time. */
+static bool send_item(struct conn *conn, const struct item *item) {
+    bool limited = is_limited(conn);
+    double started = now();
     unlock();
-    bool sent = send_message(conn->fd, number, text, length, wait_ready);
+    bool sent = send_message(conn->fd, item->which, item->text, item->length,
+        limited ? started + conn->seconds_left : 0);
     lock();
+    if (limited)
+        conn->seconds_left -= now() - started;
     return sent;
 }
 
 /* Says goodbye: everything has been received.  The client may be gone. */
 void exchange_goodbye(struct conn *conn) {
-    send_reply(conn, NULL);
+    unlock();
+    send_message(conn->fd, NONE, NULL, 0, 0);
+    lock();
 }
 
 /* A client has nothing to say before it gets its item; if there is something,
@@ -221,6 +225,6 @@ bool exchange_item(struct conn *conn, struct item *item) {
     begin_try(conn, item);
     if (run.config->destination == TO_FILES && !file_open(item))
         return false;
-    bool answered = send_reply(conn, item) && receive_item(conn, item);
+    bool answered = send_item(conn, item) && receive_item(conn, item);
     return run.phase != RUN_LEFT && finish_try(conn, item, answered);
 }

@@ -838,6 +838,26 @@ $CC -std=c99 -O1 -o "$dir/lossy" "$here/tests/lossy.c" 2>"$dir/why" ||
 need tc iproute2
 need ping iputils-ping
 
+try '-t: a client that does not take the text of its item' <<'.'
+on server sh -c 'echo 4096 4096 4096 >/proc/sys/net/ipv4/tcp_wmem'
+on a sh -c 'echo 4096 4096 4096 >/proc/sys/net/ipv4/tcp_rmem'
+mkfifo list
+serve -j 0 -t 2 <list >out 2>err &
+gather=$!
+exec 7>list
+from a echo 2>err.a 7>&- &
+client=$!
+echo 1 >&7
+till grep -qx 1 out
+kill -STOP $client
+head -c 1000000 /dev/zero | tr '\0' x >&7
+echo >&7
+exec 7>&-
+ended 124 $gather
+grep -q '^gather: item 1 (x*\.\.\.): timed out ' err
+kill -KILL $client
+.
+
 try 'delay and loss: 40 ms there and back, 2 % lost each way' <<'.'
 slow >notes
 on far ping -q -c 100 -i 0.01 192.0.2.1 >said || :
