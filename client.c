@@ -19,8 +19,9 @@
 #define ATTEMPT 4.0      /* for one connect(), in which TCP asks three times */
 #define FIRST_PAUSE 0.05 /* seconds between attempts; doubled up to */
 #define LAST_PAUSE 2.0   /* this */
-#define HELD_MAX 4096    /* bytes that are held back, see xclient() */
-#define DROPS_MAX 4      /* times that a client lets itself be dropped */
+#define CHILD_PAUSE 0.005    /* in place of the first: its server is there */
+#define HELD_MAX 4096        /* bytes that are held back, see xclient() */
+#define DROPS_MAX 4          /* times that a client lets itself be dropped */
 #define HUNG_UP ECONNABORTED /* the errno when the server has done that */
 
 struct sockaddr_in sb; /* the server's address */
@@ -294,8 +295,12 @@ static void rest(struct patience *patience) {
  * not end a run; when that ends early, the parent ends whoever is idle.
  */
 static enum client_end meet_server(const struct identity *me) {
-    struct patience patience = {now() + PATIENCE, OPENING, FIRST_PAUSE};
     bool is_child = me->kind == CLIENT_CHILD;
+    struct patience patience = {
+        .deadline = now() + PATIENCE,
+        .answer = OPENING,
+        .pause = is_child ? CHILD_PAUSE : FIRST_PAUSE,
+    };
     int drops = 0;
     while (drops < DROPS_MAX && !is_signalled() && !is_orphan(me)) {
         enum meeting result = try_to_meet(me, &patience);

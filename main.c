@@ -186,31 +186,39 @@ static void afford_processes(int count, int needed) {
         config.strangers_max = 1;
 }
 
-/* Forks the children: as many as there may be items for, which is looked at
- * again and again, as the list may come to its end meanwhile; or as there is
- * room for.  A job needs a thread and a command besides, and connections that
- * have proved nothing need threads.  So where a user may have few processes,
- * room is sought for all of these, by forking as many; and children beyond the
- * jobs are killed. */
+/* Forks so many children for each job, and some beside them.  As the list may
+ * come to its end meanwhile, the jobs are looked at again and again.  Returns
+ * how many were forked; *error is 0, or says why these are not all. */
+static int fork_for_jobs(int each, int beside, int *error) {
+    int count = 0;
+    *error = 0;
+    while (count < each * config.jobs + beside) {
+        int pid = child_fork();
+        if (pid == 0)
+            be_child((uint32_t)count);
+        if (pid < 0) {
+            *error = errno;
+            break;
+        }
+        count++;
+        config.jobs = list_expect(config.jobs);
+    }
+    return count;
+}
+
+/* Forks the children: as many as there may be items for, or as there is room
+ * for.  A job needs a thread and a command besides, and connections that have
+ * proved nothing need threads.  So where a user may have few processes, room
+ * is sought for all of these, by forking as many; and children beyond the jobs
+ * are killed. */
 static void fork_children(void) {
     int needed = options.mode == MODE_DEMONSTRATION ? 2 : 3;
     unsigned long plenty =
         (unsigned long)needed * (unsigned long)config.jobs + PROCESSES_PLENTY;
     bool is_tight = config.jobs > 0 && system_process_limit() < plenty;
-    int each = is_tight ? needed : 1;
-    int beside = is_tight ? BESIDE : 0;
-    int count = 0;
-    int error = 0;
-    while (error == 0 && count < each * config.jobs + beside) {
-        int pid = child_fork();
-        if (pid == 0)
-            be_child((uint32_t)count);
-        if (pid < 0)
-            error = errno;
-        else
-            count++;
-        config.jobs = list_expect(config.jobs);
-    }
+    int error;
+    int count =
+        fork_for_jobs(is_tight ? needed : 1, is_tight ? BESIDE : 0, &error);
     int wanted = config.jobs;
     if (is_tight || error != 0)
         afford_processes(count, needed);
