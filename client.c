@@ -21,7 +21,6 @@
 #define LAST_PAUSE 2.0   /* this */
 #define CHILD_PAUSE 0.005    /* in place of the first: its server is there */
 #define HELD_MAX 4096        /* bytes that are held back, see xclient() */
-#define DROPS_MAX 4          /* times that a client lets itself be dropped */
 #define HUNG_UP ECONNABORTED /* the errno when the server has done that */
 
 struct sockaddr_in sb; /* the server's address */
@@ -149,6 +148,7 @@ enum meeting {
     MET,
     UNREACHED,  /* there was no connection; errno says why */
     UNANSWERED, /* there was one, but no answer; errno says why */
+    DROPPED,    /* the same, but the server has proved itself before */
     REFUTED     /* it is not our server, which was said */
 };
 
@@ -171,16 +171,18 @@ static enum meeting check_server(
     return REFUTED;
 }
 
-/* Has the server let this child in?  One that has dropped it meanwhile hangs
- * up; or else there is a reply. */
-static enum meeting await_reply(void) {
+/* Has the server let this client in?  One that has dropped it meanwhile hangs
+ * up; or else there is a reply, or the first item takes its time. */
+static enum meeting await_reply(bool is_child) {
     char byte;
     ssize_t got = -1;
-    if (wait_for_server(c, POLLIN, 0) != 0)
+    if (wait_for_server(c, POLLIN, is_child ? 0 : now() + OPENING) != 0)
         got = recv(c, &byte, 1, MSG_PEEK);
+    else if (errno == ETIMEDOUT)
+        return MET;
     if (got == 0)
         errno = HUNG_UP;
-    return got > 0 ? MET : UNANSWERED;
+    return got > 0 ? MET : DROPPED;
 }
 
 /* Has the server prove that it is ours, then proves to it that this is a
@@ -206,7 +208,7 @@ static enum meeting authenticate(const struct identity *me, double deadline) {
         opening + HEADER_SIZE, me->secret, &challenge, opening);
     if (writen(c, opening, sizeof(opening)) < sizeof(opening))
         return UNANSWERED;
-    return is_child ? await_reply() : MET;
+    return await_reply(is_child);
 }
 
 /* How much longer a client tries to meet its server. */
@@ -215,6 +217,7 @@ struct patience {
                       * child renews it */
     double answer;   /* seconds that the server may take to prove itself */
     double pause;    /* seconds before the next attempt */
+    bool was_there;  /* the server has proved itself, and hung up */
 };
 
 static double earlier(double a, double b) {
@@ -237,6 +240,8 @@ static enum meeting try_to_meet(
     int error = errno;
     if (is_child)
         patience->deadline = now() + PATIENCE; /* and was, all the time */
+    if (result == DROPPED)
+        patience->was_there = true;
     errno = error;
     return result;
 }
@@ -246,11 +251,14 @@ static enum meeting try_to_meet(
  * its connection or does not answer is a queue that is full; and if there is
  * no port to connect from, others have them for a while.  Whatever else fails,
  * on this machine, will not get better.  Elsewhere everything may: the
- * server, its host and the way to it may all have yet to come up. */
-static bool is_passing(const struct identity *me, int error) {
-    return me->kind != CLIENT_CHILD || error == ECONNREFUSED ||
-        error == ECONNRESET || error == EPIPE || error == ETIMEDOUT ||
-        error == EADDRNOTAVAIL || error == HUNG_UP;
+ * server, its host and the way to it may all have yet to come up; unless the
+ * server was there, and has ended. */
+static bool is_passing(
+    const struct identity *me, const struct patience *patience, int error) {
+    if (me->kind != CLIENT_CHILD)
+        return !patience->was_there || error != ECONNREFUSED;
+    return error == ECONNREFUSED || error == ECONNRESET || error == EPIPE ||
+        error == ETIMEDOUT || error == EADDRNOTAVAIL || error == HUNG_UP;
 }
 
 /* A child whose parent has died: who listens there now is somebody else. */
@@ -264,7 +272,7 @@ static enum client_end give_up(const struct identity *me, int error) {
     if (is_signalled() || is_orphan(me))
         return CLIENT_LOST; /* nobody is left who could do anything */
     say("fatal: unable to connect to %s port %d: %s", hname, (int)cport,
-        strerror(error));
+        error == HUNG_UP ? "it hangs up" : strerror(error));
     if (me->kind == CLIENT_CHILD)
         child_give_up();
     return CLIENT_UNCONNECTED;
@@ -289,20 +297,16 @@ static void rest(struct patience *patience) {
  * connect() has succeeded for PATIENCE, or its parent has died; and a living
  * parent ends its children.
  *
- * But somebody who accepts, and then hangs up, has decided so: he has too many
- * clients without a proof, or comes to his end.  DROPS_MAX times are enough
- * for a client from elsewhere.  But strangers who have a child dropped shall
- * not end a run; when that ends early, the parent ends whoever is idle.
+ * A server that has too many clients without a proof drops some.  Strangers
+ * shall not end a run, nor a client: so whoever is hung up on dials again.
  */
 static enum client_end meet_server(const struct identity *me) {
-    bool is_child = me->kind == CLIENT_CHILD;
     struct patience patience = {
         .deadline = now() + PATIENCE,
         .answer = OPENING,
-        .pause = is_child ? CHILD_PAUSE : FIRST_PAUSE,
+        .pause = me->kind == CLIENT_CHILD ? CHILD_PAUSE : FIRST_PAUSE,
     };
-    int drops = 0;
-    while (drops < DROPS_MAX && !is_signalled() && !is_orphan(me)) {
+    while (!is_signalled() && !is_orphan(me)) {
         enum meeting result = try_to_meet(me, &patience);
         int error = errno;
         if (result == MET)
@@ -310,11 +314,10 @@ static enum client_end meet_server(const struct identity *me) {
         hang_up();
         if (result == REFUTED)
             return CLIENT_REFUTED;
-        if (!is_passing(me, error) ||
+        if (!is_passing(me, &patience, error) ||
             now() + patience.pause >= patience.deadline)
             return give_up(me, error);
-        drops += error == HUNG_UP && !is_child;
-        if (drops < DROPS_MAX && !next_address())
+        if (!next_address())
             rest(&patience);
     }
     return CLIENT_LOST;

@@ -57,7 +57,7 @@
 #define JOBS_MOST 8192
 #define PROCESSES_PLENTY 1000 /* of a user, beside those of this run */
 #define BESIDE 20 /* processes for strangers, and for what commands fork */
-#define SHARE 8   /* where these are not to be had: 1 in 8 is for strangers */
+#define SHARE 8   /* where these are not to be had: 1 in 8 is for them */
 #define SPARE_DESCRIPTORS 24 /* for all but connections and files */
 #define DESCRIPTORS_MAX (1 << 20)
 #define DESCRIPTORS_LOOKED_AT 1024 /* those inherited are expected below */
@@ -172,18 +172,19 @@ static void end_children(void) {
             poll(NULL, 0, 10); /* or until one of them has ended */
 }
 
-/* Lowers the jobs to those that a number of processes is enough for, and says
- * how many of these may be the threads of strangers: half of what the jobs
- * leave, or their share. */
-static void afford_processes(int count, int needed) {
-    int share = count / SHARE;
-    int most = (count - share) / needed;
+/* So many processes were to be had, beside this one; perhaps these are all.
+ * Lowers the jobs to what they are enough for, and says how many of the rest
+ * may be threads of strangers, since commands fork as well. */
+static void afford_processes(int count, int needed, bool are_all) {
+    int kept = are_all ? count / SHARE : 0;
+    int most = (count - kept) / needed;
     if (config.jobs > most)
         config.jobs = most;
-    int half = (count - needed * config.jobs) / 2;
-    config.strangers_max = half > share ? half : share;
-    if (config.strangers_max == 0)
-        config.strangers_max = 1;
+    int rest = count - needed * config.jobs;
+    int strangers = rest / 2;
+    if (are_all && strangers > rest - config.jobs - 1)
+        strangers = rest - config.jobs - 1; /* each command may fork */
+    config.strangers_max = strangers > 1 ? strangers : 1;
 }
 
 /* Forks so many children for each job, and some beside them.  As the list may
@@ -221,7 +222,7 @@ static void fork_children(void) {
         fork_for_jobs(is_tight ? needed : 1, is_tight ? BESIDE : 0, &error);
     int wanted = config.jobs;
     if (is_tight || error != 0)
-        afford_processes(count, needed);
+        afford_processes(count, needed, error != 0);
     if (config.jobs < wanted && config.jobs == 0) {
         end_children();
         fatal("fork", strerror(error));

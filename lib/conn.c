@@ -20,12 +20,13 @@
 static struct {
     struct conn *first, *last; /* all, in the order in which they came */
     int count;
-    int unknown;  /* whose peer is PEER_UNKNOWN, */
-    int dropped;  /* PEER_DROPPED: their threads are about to end, */
-    int children; /* and PEER_CHILD */
-    int warnings; /* about strangers, so far */
-    int unable;   /* warnings about the lack of means, so far */
-    int in_vain;  /* shortages, one after the other, with nobody served */
+    int unknown;       /* whose peer is PEER_UNKNOWN, */
+    int dropped;       /* PEER_DROPPED: their threads are about to end, */
+    int children;      /* and PEER_CHILD */
+    int warnings;      /* about strangers, so far */
+    int unable;        /* warnings about the lack of means, so far */
+    int in_vain;       /* shortages, one after the other, with nobody served */
+    int strangers_max; /* as in struct config, lowered by shortages; 0: not */
 } conns;
 
 /* Initializes the parts of a connection that may fail.  Returns 0, or an
@@ -162,16 +163,18 @@ void conn_turn_away(int listening) {
     }
 }
 
-/* There is no thread for a connection. */
-void conn_refuse(struct conn *conn, int error) {
-    conn_free(conn);
-    shortage(error);
-}
-
 /* How many connections there may be. */
 static int limit(void) {
     int max = run.config->connections_max;
     return max > 0 ? max : run.config->jobs + 100;
+}
+
+/* How many strangers there may be. */
+static int strangers_most(void) {
+    if (conns.strangers_max > 0)
+        return conns.strangers_max;
+    return run.config->strangers_max > 0 ? run.config->strangers_max
+                                         : STRANGERS_MAX;
 }
 
 /* How many connections may be without a proof: those of children that are
@@ -179,10 +182,7 @@ static int limit(void) {
  * is room for one more, so that strangers keep nobody out. */
 static int unknown_most(void) {
     int room = limit() - conn_count_known() - 1;
-    int strangers = run.config->strangers_max;
-    if (strangers == 0)
-        strangers = STRANGERS_MAX;
-    int most = run.config->jobs - conns.children + strangers;
+    int most = run.config->jobs - conns.children + strangers_most();
     if (most <= room)
         return most;
     return room > 1 ? room : 1;
@@ -214,6 +214,17 @@ void conn_hang_up_all(void) {
  * have been so for longest go. */
 void conn_limit_unknown(void) {
     drop_unknown(conns.unknown - unknown_most(), now());
+}
+
+/* There is no thread for a connection.  If there are many strangers, they are
+ * in the way of commands as well: there may be a quarter of them from now
+ * on. */
+void conn_refuse(struct conn *conn, int error) {
+    conn_free(conn);
+    if (conns.unknown + conns.dropped > unknown_most() / 4)
+        conns.strangers_max = (strangers_most() + 3) / 4;
+    conn_limit_unknown();
+    shortage(error);
 }
 
 /* --- The proofs */

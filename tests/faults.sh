@@ -1243,6 +1243,19 @@ few() {
 }
 t 'real: 2 to 12 processes: room for thread and command of each job' few
 
+# enough: few processes, but more than all jobs need.
+enough() {
+    under="setpriv --reuid=$user --regid=$user --clear-groups"
+    under="$under prlimit --nproc=600"
+    g -l log -n 60 -j 60 seq -f %07.0f {}00 {}99
+    judged
+    is status 0 "$status"
+    cat err
+    under=''
+}
+items=60
+t 'real: 600 processes, and 60 jobs: none is missing' enough
+
 # Each time as many children as may be, and then some more are forked, and have
 # to be gone before there are threads.
 crowd() {

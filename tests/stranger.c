@@ -857,7 +857,8 @@ static void hang_up(int fd, FILE *all) {
  *   echo       the client's nonce as its own, and no proof
  *   recorded:PORT  what the server there has answered to somebody else
  *   old        a header, as if no proof were needed
- *   close      nothing, and hangs up; four times
+ *   close      nothing, and hangs up; three times, then like random
+ *   shut       nothing, and hangs up, for ever
  * then gives it an item to run. */
 static void squat(const char *file, const char *how, const char *address,
     const char *at_port) {
@@ -890,7 +891,8 @@ static void squat(const char *file, const char *how, const char *address,
     fprintf(f, "%u\n", (unsigned)ntohs(at.sin_port));
     fclose(f);
     int fd = accept(s, NULL, NULL);
-    for (int i = 0; strcmp(how, "close") == 0 && i < 3; i++) {
+    int times = strcmp(how, "close") == 0 ? 3 : 0;
+    for (int i = 0; i < times || strcmp(how, "shut") == 0; i++) {
         hang_up(fd, all);
         fd = accept(s, NULL, NULL);
     }
@@ -900,8 +902,7 @@ static void squat(const char *file, const char *how, const char *address,
     if (strcmp(how, "old") == 0) k = 0;
     put_header(m + k, 0, 2);
     memcpy(m + k + HEADER, "ab", 2);
-    if (strcmp(how, "close") == 0) shutdown(fd, SHUT_WR);
-    else push(fd, m, k + HEADER + 2);
+    push(fd, m, k + HEADER + 2);
     if (strcmp(how, "old") == 0) push(fd, m, sizeof(m)); /* enough to judge */
     while ((k = pull(fd, got, 1)) > 0) fwrite(got, 1, k, all);
     fclose(all);

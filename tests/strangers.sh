@@ -301,16 +301,21 @@ squat() {
     GATHER_TEST=$mark timeout -k 1 "$DEADLINE" \
         "$GATHER" -c "127.0.0.1:$port" sh -c 'echo ran >>ran' >out 2>err
     status=$?
-    [ $(($(date +%s) - began_at)) -le 5 ] || echo 'it took more than 5 s'
-    wait $squatter || cat complaint
+    if [ "$how" = shut ]; then
+        kill $squatter
+    else
+        [ $(($(date +%s) - began_at)) -le 5 ] || echo 'it took more than 5 s'
+        wait $squatter || cat complaint
+    fi
     if [ -n "$server" ]; then
         kill -s TERM "$server"
         wait "$server" 2>/dev/null
     fi
     [ $status -eq 1 ] || echo "status $status, not 1"
     {
-        if [ "$how" = close ]; then
-            echo 'gather: fatal: the connection is lost'
+        if [ "$how" = shut ]; then
+            printf 'gather: fatal: unable to connect to 127.0.0.1 port %s: %s\n' \
+                "$port" 'it hangs up'
         else
             printf 'gather: fatal: 127.0.0.1 port %s does not know our %s\n' \
                 "$port" 'token: it is not our server'
@@ -319,7 +324,7 @@ squat() {
     [ ! -e ran ] || echo 'an item has run'
     want=20
     [ "$how" != close ] || want=80
-    [ "$(wc -c <port.got)" -eq $want ] ||
+    [ "$how" = shut ] || [ "$(wc -c <port.got)" -eq $want ] ||
         echo "he got $(wc -c <port.got) bytes"
     ! od -An -v -tx1 port.got | tr -d ' \n' | grep -q "$GATHER_TOKEN" ||
         echo 'he got the token'
@@ -327,7 +332,7 @@ squat() {
     left 30
     sweep
 }
-for how in random echo recorded old close; do
+for how in random echo recorded old close shut; do
     name="squatter, $how: the client gives nothing away, and runs nothing"
     ! wanted "$name" || result "$name" "$(squat $how)"
 done
@@ -567,6 +572,119 @@ if wanted "$name"; then
         skip "$name" 'root, or setpriv and prlimit'
     fi
 fi
+
+# crowded: the user has other processes, so many that few more may be added.
+crowded() {
+    for_others
+    rm -f go begun over
+    : >err
+    chmod 777 .
+    # shellcheck disable=SC2016 # for another shell
+    become 50 sh -c 'i=0
+        while [ $i -lt 1050 ]; do
+            sleep 100 &
+            i=$((i + 1))
+        done
+        : >begun
+        until [ -e over ]; do sleep 0.2; done
+        trap "" TERM
+        kill -s TERM 0' &
+    others=$!
+    until [ -e begun ] || ! kill -0 $others 2>/dev/null; do
+        sleep 0.1
+    done
+    become 50 prlimit --nproc=1100 "$dir/gather" -v -p 0 -j 4 -n 500 \
+        sh -c 'sleep 0.01; echo {}' >out 2>err &
+    gather=$! port=
+    while [ -z "$port" ] && kill -0 $gather 2>/dev/null; do
+        port=$(sed -n 's/.*listening on .* port //p' err)
+        sleep 0.01
+    done
+    "$dir/stranger" renewed "$port" go 100 2>complaint || cat complaint
+    wait $gather || show "status $?"
+    : >over
+    wait $others
+    seq 0 499 | cmp out -
+}
+name='100 silent connections, and a user with 1,050 of 1,100 processes: exact'
+if wanted "$name"; then
+    if [ "$(id -u)" = 0 ] && command -v setpriv prlimit >/dev/null; then
+        result "$name" "$(crowded)"
+    else
+        skip "$name" 'root, or setpriv and prlimit'
+    fi
+fi
+
+# queue: clients from elsewhere, one after the other, where strangers would
+# take all the threads that a user may have.
+queue() {
+    for_others
+    rm -f go
+    : >err
+    become 60 prlimit --nproc=20 "$dir/gather" -v -p 0 -j 0 -n 20 \
+        >out 2>err &
+    gather=$! port=
+    while [ -z "$port" ] && kill -0 $gather 2>/dev/null; do
+        port=$(sed -n 's/.*listening on .* port //p' err)
+        sleep 0.01
+    done
+    "$dir/stranger" renewed "$port" go 300 2>complaint &
+    stranger=$!
+    until [ -e go ]; do
+        sleep 0.1
+    done
+    for i in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19; do
+        echo $i | "$GATHER" -c "127.0.0.1:$port" -w $i 2>&1
+    done
+    wait $gather || show "status $?"
+    wait $stranger || cat complaint
+    seq 0 19 | cmp out -
+}
+name='300 silent connections, and 20 processes: 20 clients, one after the other'
+if wanted "$name"; then
+    if [ "$(id -u)" = 0 ] && command -v setpriv prlimit >/dev/null; then
+        result "$name" "$(queue)"
+    else
+        skip "$name" 'root, or setpriv and prlimit'
+    fi
+fi
+
+# rush: so many clients from elsewhere come at once, while the server is
+# stopped, that some are dropped before they could prove themselves; they come
+# again.
+rush() {
+    rm -f go at.* failed
+    : >err
+    "$GATHER" -v -p 0 -j 0 -n 300 >out 2>err &
+    gather=$! port=
+    while [ -z "$port" ] && kill -0 $gather 2>/dev/null; do
+        port=$(sed -n 's/.*listening on .* port //p' err)
+        sleep 0.01
+    done
+    kill -s STOP $gather
+    for i in $(seq 300); do
+        # shellcheck disable=SC2016 # for another shell
+        "$GATHER" -c "127.0.0.1:$port" sh -c ': >"at.{}"
+            until [ -e go ]; do sleep 0.5; done; echo {}' 2>>failed ||
+            echo "status $?" >>failed &
+    done
+    sleep 2
+    kill -s CONT $gather
+    set -- at.*
+    while [ $# -lt 300 ] && [ ! -s failed ]; do
+        sleep 0.2
+        set -- at.*
+    done
+    : >go
+    if [ -s failed ]; then
+        kill $gather
+    fi
+    wait
+    sort failed | uniq -c
+    seq 0 299 | cmp out -
+}
+name='300 clients at once: all are served'
+! wanted "$name" || result "$name" "$(rush)"
 
 # planted MODE: a directory of that mode, in which user 2 has put things; and
 # what user 1 gets who runs gather there.
