@@ -148,7 +148,7 @@ enum meeting {
     MET,
     UNREACHED,  /* there was no connection; errno says why */
     UNANSWERED, /* there was one, but no answer; errno says why */
-    DROPPED,    /* the same, but the server has proved itself before */
+    DROPPED,    /* our server has hung up before it replied; errno says so */
     REFUTED     /* it is not our server, which was said */
 };
 
