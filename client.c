@@ -207,7 +207,7 @@ static enum meeting authenticate(const struct identity *me, double deadline) {
     secret_prove_client(
         opening + HEADER_SIZE, me->secret, &challenge, opening);
     if (writen(c, opening, sizeof(opening)) < sizeof(opening))
-        return UNANSWERED;
+        return DROPPED;
     return await_reply(is_child);
 }
 
@@ -217,7 +217,7 @@ struct patience {
                       * child renews it */
     double answer;   /* seconds that the server may take to prove itself */
     double pause;    /* seconds before the next attempt */
-    bool was_there;  /* the server has proved itself, and hung up */
+    int was_at;      /* the address at which our server has hung up; or -1 */
 };
 
 static double earlier(double a, double b) {
@@ -241,7 +241,7 @@ static enum meeting try_to_meet(
     if (is_child)
         patience->deadline = now() + PATIENCE; /* and was, all the time */
     if (result == DROPPED)
-        patience->was_there = true;
+        patience->was_at = address;
     errno = error;
     return result;
 }
@@ -252,11 +252,11 @@ static enum meeting try_to_meet(
  * no port to connect from, others have them for a while.  Whatever else fails,
  * on this machine, will not get better.  Elsewhere everything may: the
  * server, its host and the way to it may all have yet to come up; unless the
- * server was there, and has ended. */
+ * server was at this address, and has ended. */
 static bool is_passing(
     const struct identity *me, const struct patience *patience, int error) {
     if (me->kind != CLIENT_CHILD)
-        return !patience->was_there || error != ECONNREFUSED;
+        return error != ECONNREFUSED || address != patience->was_at;
     return error == ECONNREFUSED || error == ECONNRESET || error == EPIPE ||
         error == ETIMEDOUT || error == EADDRNOTAVAIL || error == HUNG_UP;
 }
@@ -305,6 +305,7 @@ static enum client_end meet_server(const struct identity *me) {
         .deadline = now() + PATIENCE,
         .answer = OPENING,
         .pause = me->kind == CLIENT_CHILD ? CHILD_PAUSE : FIRST_PAUSE,
+        .was_at = -1,
     };
     while (!is_signalled() && !is_orphan(me)) {
         enum meeting result = try_to_meet(me, &patience);

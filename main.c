@@ -181,7 +181,7 @@ static void afford_processes(int count, int needed, bool are_all) {
     if (config.jobs > most)
         config.jobs = most;
     int rest = count - needed * config.jobs;
-    int strangers = rest / 2;
+    int strangers = rest < 2 * BESIDE ? rest / 2 : BESIDE;
     if (are_all && strangers > rest - config.jobs - 1)
         strangers = rest - config.jobs - 1; /* each command may fork */
     config.strangers_max = strangers > 1 ? strangers : 1;

@@ -216,13 +216,13 @@ void conn_limit_unknown(void) {
     drop_unknown(conns.unknown - unknown_most(), now());
 }
 
-/* There is no thread for a connection.  If there are many strangers, they are
- * in the way of commands as well: there may be a quarter of them from now
- * on. */
+/* There is no thread for a connection.  Strangers who are there are in the way
+ * of commands as well: from now on there may be a quarter of them. */
 void conn_refuse(struct conn *conn, int error) {
     conn_free(conn);
-    if (conns.unknown + conns.dropped > unknown_most() / 4)
-        conns.strangers_max = (strangers_most() + 3) / 4;
+    int quarter = (conns.unknown + conns.dropped + 3) / 4;
+    if (quarter > 0 && quarter < strangers_most())
+        conns.strangers_max = quarter;
     conn_limit_unknown();
     shortage(error);
 }

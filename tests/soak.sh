@@ -616,8 +616,9 @@ BEGIN {
         if (s == "timeout" && limited) cause = 1
         else if (s == "killed" && harm > 0) continue
         else if (s == "incomplete" && harm > 0) continue
-        else if (s == "failed" && harm > 0 && value[w] > 0 &&
-            f[7] == value[w]) continue # this try was the first to go so far
+        else if (s == "failed" && (harm > 0 || !keep) && value[w] > 0 &&
+            f[7] == value[w]) continue # this try was the first to go so far,
+                                       # or there was no other in the end
         else if ((s == "incomplete" || s == "unstarted") &&
             (!keep || fatal || status >= 128)) continue
         else bad("item " w " is " s ", and should be " wants[w])

@@ -484,7 +484,7 @@ few() {
     under="setpriv --reuid=$user --regid=$user --clear-groups"
     under="$under prlimit --nproc=200"
     GATHER=$dir/gather
-    run "$dir/stranger bounded" -r 2
+    run "$dir/stranger renewed 300" -r 2
     judge
 }
 name='300 silent connections, and 200 processes: exact'
@@ -621,7 +621,7 @@ queue() {
     for_others
     rm -f go
     : >err
-    become 60 prlimit --nproc=20 "$dir/gather" -v -p 0 -j 0 -n 20 \
+    become 60 prlimit --nproc=12 "$dir/gather" -v -p 0 -j 0 -n 20 \
         >out 2>err &
     gather=$! port=
     while [ -z "$port" ] && kill -0 $gather 2>/dev/null; do
@@ -640,7 +640,7 @@ queue() {
     wait $stranger || cat complaint
     seq 0 19 | cmp out -
 }
-name='300 silent connections, and 20 processes: 20 clients, one after the other'
+name='300 silent connections, and 12 processes: 20 clients, one after the other'
 if wanted "$name"; then
     if [ "$(id -u)" = 0 ] && command -v setpriv prlimit >/dev/null; then
         result "$name" "$(queue)"
