@@ -544,6 +544,30 @@ if wanted "$name"; then
     fi
 fi
 
+# listens PID: that gather listens.  Sets gather, and port, which err has.
+listens() {
+    gather=$1 port=
+    while [ -z "$port" ] && kill -0 "$gather" 2>/dev/null; do
+        port=$(sed -n 's/.*listening on .* port //p' err)
+        sleep 0.01
+    done
+}
+
+# with_limits COMMAND [NUMBER...]: $name is tested by it, once for each number.
+with_limits() {
+    wanted "$name" || return 0
+    if [ "$(id -u)" != 0 ] || ! command -v setpriv prlimit >/dev/null; then
+        skip "$name" 'root, or setpriv and prlimit'
+        return
+    fi
+    command=$1
+    shift
+    [ $# -gt 0 ] || set -- ''
+    result "$name" "$(for number; do
+        $command "$number"
+    done)"
+}
+
 # pressed NUMBER: so many strangers, who come again when they are sent away,
 # are to take the processes that are left beside 4 jobs, whose commands fork.
 pressed() {
@@ -552,26 +576,14 @@ pressed() {
     : >err
     become "$1" prlimit --nproc=40 "$dir/gather" -v -p 0 -j 4 -n 200 \
         sh -c 'sleep 0.02; echo {}' >out 2>err &
-    gather=$! port=
-    while [ -z "$port" ] && kill -0 $gather 2>/dev/null; do
-        port=$(sed -n 's/.*listening on .* port //p' err)
-        sleep 0.01
-    done
+    listens $!
     "$dir/stranger" renewed "$port" go "$1" 2>complaint || cat complaint
-    wait $gather || echo "$1: status $?"
+    wait "$gather" || echo "$1: status $?"
     seq 0 199 | cmp out - || show "$1"
     grep 'unable to' err
 }
 name='22 to 80 silent connections, and 40 processes: none is lacking'
-if wanted "$name"; then
-    if [ "$(id -u)" = 0 ] && command -v setpriv prlimit >/dev/null; then
-        result "$name" "$(for n in 22 25 26 27 28 29 30 80; do
-            pressed $n
-        done)"
-    else
-        skip "$name" 'root, or setpriv and prlimit'
-    fi
-fi
+with_limits pressed 22 25 26 27 28 29 30 80
 
 # crowded: the user has other processes, so many that few more may be added.
 crowded() {
@@ -595,25 +607,15 @@ crowded() {
     done
     become 50 prlimit --nproc=1100 "$dir/gather" -v -p 0 -j 4 -n 500 \
         sh -c 'sleep 0.01; echo {}' >out 2>err &
-    gather=$! port=
-    while [ -z "$port" ] && kill -0 $gather 2>/dev/null; do
-        port=$(sed -n 's/.*listening on .* port //p' err)
-        sleep 0.01
-    done
+    listens $!
     "$dir/stranger" renewed "$port" go 100 2>complaint || cat complaint
-    wait $gather || show "status $?"
+    wait "$gather" || show "status $?"
     : >over
     wait $others
     seq 0 499 | cmp out -
 }
 name='100 silent connections, and a user with 1,050 of 1,100 processes: exact'
-if wanted "$name"; then
-    if [ "$(id -u)" = 0 ] && command -v setpriv prlimit >/dev/null; then
-        result "$name" "$(crowded)"
-    else
-        skip "$name" 'root, or setpriv and prlimit'
-    fi
-fi
+with_limits crowded
 
 # queue: clients from elsewhere, one after the other, where strangers would
 # take all the threads that a user may have.
@@ -623,11 +625,7 @@ queue() {
     : >err
     become 60 prlimit --nproc=12 "$dir/gather" -v -p 0 -j 0 -n 20 \
         >out 2>err &
-    gather=$! port=
-    while [ -z "$port" ] && kill -0 $gather 2>/dev/null; do
-        port=$(sed -n 's/.*listening on .* port //p' err)
-        sleep 0.01
-    done
+    listens $!
     "$dir/stranger" renewed "$port" go 300 2>complaint &
     stranger=$!
     until [ -e go ]; do
@@ -636,18 +634,12 @@ queue() {
     for i in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19; do
         echo $i | "$GATHER" -c "127.0.0.1:$port" -w $i 2>&1
     done
-    wait $gather || show "status $?"
+    wait "$gather" || show "status $?"
     wait $stranger || cat complaint
     seq 0 19 | cmp out -
 }
 name='300 silent connections, and 12 processes: 20 clients, one after the other'
-if wanted "$name"; then
-    if [ "$(id -u)" = 0 ] && command -v setpriv prlimit >/dev/null; then
-        result "$name" "$(queue)"
-    else
-        skip "$name" 'root, or setpriv and prlimit'
-    fi
-fi
+with_limits queue
 
 # rush: so many clients from elsewhere come at once, while the server is
 # stopped, that some are dropped before they could prove themselves; they come
@@ -656,20 +648,17 @@ rush() {
     rm -f go at.* failed
     : >err
     "$GATHER" -v -p 0 -j 0 -n 300 >out 2>err &
-    gather=$! port=
-    while [ -z "$port" ] && kill -0 $gather 2>/dev/null; do
-        port=$(sed -n 's/.*listening on .* port //p' err)
-        sleep 0.01
-    done
-    kill -s STOP $gather
+    listens $!
+    kill -s STOP "$gather"
     for i in $(seq 300); do
         # shellcheck disable=SC2016 # for another shell
-        "$GATHER" -c "127.0.0.1:$port" sh -c ': >"at.{}"
+        timeout -k 1 "$DEADLINE" \
+            "$GATHER" -c "127.0.0.1:$port" sh -c ': >"at.{}"
             until [ -e go ]; do sleep 0.5; done; echo {}' 2>>failed ||
             echo "status $?" >>failed &
     done
     sleep 2
-    kill -s CONT $gather
+    kill -s CONT "$gather"
     set -- at.*
     while [ $# -lt 300 ] && [ ! -s failed ]; do
         sleep 0.2
@@ -677,7 +666,7 @@ rush() {
     done
     : >go
     if [ -s failed ]; then
-        kill $gather
+        kill "$gather"
     fi
     wait
     sort failed | uniq -c
