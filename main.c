@@ -58,6 +58,7 @@
 #define PROCESSES_PLENTY 1000 /* of a user, beside those of this run */
 #define BESIDE 20 /* processes for strangers, and for what commands fork */
 #define SHARE 8   /* where these are not to be had: 1 in 8 is for them */
+#define STRANGERS_BESIDE_CLIENTS 4
 #define SPARE_DESCRIPTORS 24 /* for all but connections and files */
 #define DESCRIPTORS_MAX (1 << 20)
 #define DESCRIPTORS_LOOKED_AT 1024 /* those inherited are expected below */
@@ -207,6 +208,14 @@ static int fork_for_jobs(int each, int beside, int *error) {
     return count;
 }
 
+/* Clients from elsewhere may be processes of this user as well, and so may be
+ * their commands.  As nobody can tell how many, strangers get next to none. */
+static void spare_clients(void) {
+    if (config.strangers_max == 0 ||
+        config.strangers_max > STRANGERS_BESIDE_CLIENTS)
+        config.strangers_max = STRANGERS_BESIDE_CLIENTS;
+}
+
 /* Forks the children: as many as there may be items for, or as there is room
  * for.  A job needs a thread and a command besides, and connections that have
  * proved nothing need threads.  So where a user may have few processes, room
@@ -216,13 +225,16 @@ static void fork_children(void) {
     int needed = options.mode == MODE_DEMONSTRATION ? 2 : 3;
     unsigned long plenty =
         (unsigned long)needed * (unsigned long)config.jobs + PROCESSES_PLENTY;
-    bool is_tight = config.jobs > 0 && system_process_limit() < plenty;
+    bool is_limited = system_process_limit() < plenty;
+    bool is_tight = config.jobs > 0 && is_limited;
     int error;
     int count =
         fork_for_jobs(is_tight ? needed : 1, is_tight ? BESIDE : 0, &error);
     int wanted = config.jobs;
     if (is_tight || error != 0)
         afford_processes(count, needed, error != 0);
+    if ((is_limited || error != 0) && config.token != NULL)
+        spare_clients();
     if (config.jobs < wanted && config.jobs == 0) {
         end_children();
         fatal("fork", strerror(error));

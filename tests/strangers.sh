@@ -518,7 +518,7 @@ short() {
     for_others
     rm -f go
     : >err
-    become 1 prlimit --nproc=40 "$dir/gather" -v -p 0 -j 0 -n 3 >out 2>err &
+    become 1 prlimit --nproc=3 "$dir/gather" -v -p 0 -j 0 -n 3 >out 2>err &
     gather=$! port=
     while [ -z "$port" ] && kill -0 $gather 2>/dev/null; do
         port=$(sed -n 's/.*listening on .* port //p' err)
@@ -535,7 +535,7 @@ short() {
     [ "$(xargs <out)" = '0 1 2' ] || show "output: $(xargs <out)"
     grep -q 'unable to serve a client' err || echo 'there was no shortage'
 }
-name='1,000 silent connections, and 40 processes: a client is served'
+name='1,000 silent connections, and 3 processes: a client is served'
 if wanted "$name"; then
     if [ "$(id -u)" = 0 ] && command -v setpriv prlimit >/dev/null; then
         result "$name" "$(short)"
@@ -640,6 +640,30 @@ queue() {
 }
 name='300 silent connections, and 12 processes: 20 clients, one after the other'
 with_limits queue
+
+# shared: a client and its command are processes of the same user, who has so
+# few that strangers could take what they need.
+shared() {
+    for_others
+    rm -f go
+    : >err
+    become 70 prlimit --nproc=80 "$dir/gather" -v -p 0 -j 0 -n 10 \
+        >out 2>err &
+    listens $!
+    "$dir/stranger" renewed "$port" go 200 2>complaint &
+    stranger=$!
+    until [ -e go ]; do
+        sleep 0.1
+    done
+    copies='cat|cat|cat|cat|cat|cat|cat|cat|cat|cat'
+    become 70 prlimit --nproc=80 "$dir/gather" -c "127.0.0.1:$port" \
+        sh -c "{ sleep 0.1; echo {}; } | $copies | $copies" 2>&1
+    wait "$gather" || show "status $?"
+    wait $stranger || cat complaint
+    seq 0 9 | cmp out -
+}
+name='200 silent connections, and 80 processes: none is lacking for a client'
+with_limits shared
 
 # rush: so many clients from elsewhere come at once, while the server is
 # stopped, that some are dropped before they could prove themselves; they come
