@@ -124,8 +124,8 @@ static void afford_descriptors(void) {
     getrlimit(RLIMIT_NOFILE, &files_limit); /* fails for no known limit */
     struct rlimit limit = files_limit;
     limit.rlim_cur = limit.rlim_max;
-    while (setrlimit(RLIMIT_NOFILE, &limit) < 0 &&
-        limit.rlim_cur > files_limit.rlim_cur)
+    while (limit.rlim_cur > files_limit.rlim_cur &&
+        setrlimit(RLIMIT_NOFILE, &limit) < 0)
         limit.rlim_cur /= 2; /* there may be another limit, unknown to us */
     getrlimit(RLIMIT_NOFILE, &limit); /* some grant less and do not say so */
     int most = DESCRIPTORS_MAX;

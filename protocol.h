@@ -175,6 +175,7 @@ static inline short wait_ready(int fd, short events, double deadline) {
  * for more reasons, which it puts into errno. */
 typedef short waiting(int fd, short events, double deadline);
 
+/* Has the last call failed only since it would have had to wait? */
 static inline bool must_wait(void) {
     return errno == EAGAIN || errno == EWOULDBLOCK;
 }

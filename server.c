@@ -15,7 +15,6 @@
 #include "lib/resolve.h"
 #include "lib/say.h"
 #include "lib/system.h"
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -120,9 +119,9 @@ static void handle_signals(void) {
     if (sig != 0)
         abort_run(sig);
     bool gave_up = child_gave_up();
-    run.result->failed = run.result->failed || gave_up;
     if (gave_up && !has_ended())
         fail_run("go on: a child was unable to do its work");
+    run.result->failed = run.result->failed || gave_up;
 }
 
 /* Collects a child that has ended; see child_reap(). */

@@ -135,24 +135,30 @@ static void note_defaults(void) {
     to_default[n] = 0;
 }
 
+/* Installs a handler for the signals that end a run, unless they came ignored;
+ * then unblocks all signals.  Returns 0, or -1 with errno set. */
+static int handle_ending_signals(void (*handler)(int)) {
+    sigset_t none;
+    for (const int *sig = ending_signals; *sig != 0; sig++)
+        if (!is_ignored(*sig))
+            set_handler(*sig, handler);
+    sigemptyset(&none);
+    return sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 /* Puts this process into a known state: the self-pipe, nothing blocked, a
  * broken pipe a mere error; signals that end a run are handled, unless they
  * came ignored.  Returns 0, or -1 with errno set. */
 int signals_init(void) {
-    sigset_t none;
     if (open_self_pipe() < 0)
         return -1;
     note_defaults();
-    for (const int *sig = ending_signals; *sig != 0; sig++)
-        if (!is_ignored(*sig))
-            set_handler(*sig, on_ending_signal);
     set_handler(SIGCHLD, on_child);
     set_handler(SIGUSR1, on_child);
     set_handler(SIGALRM, on_alarm);
     set_handler(SIGPIPE, SIG_IGN);
     set_handler(SIGXFSZ, SIG_IGN);
-    sigemptyset(&none);
-    return sigprocmask(SIG_SETMASK, &none, NULL);
+    return handle_ending_signals(on_ending_signal);
 }
 
 /* The descriptor to poll for input: something has come. */
@@ -208,12 +214,7 @@ bool signals_have_news(void) {
  * there is a run, and after it.  The default action would not do, since
  * process 1 of a container has none. */
 void signals_default(void) {
-    sigset_t none;
-    for (const int *sig = ending_signals; *sig != 0; sig++)
-        if (!is_ignored(*sig))
-            set_handler(*sig, signals_die);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    handle_ending_signals(signals_die);
 }
 
 /* Ends this process by the signal, as if it had never been handled.  A signal

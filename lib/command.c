@@ -148,6 +148,7 @@ static int start(
     struct process *process, const struct plan *plan, bool input) {
     int out[2], failure[2];
     memset(process, 0, sizeof(*process));
+    process->out = -1;
     process->adopts = system_adopt_orphans();
     if (make_pipe(out) < 0)
         return errno;
@@ -160,13 +161,14 @@ static int start(
     int error = spawn(process, plan, input, out[1], failure);
     close(failure[0]);
     close(out[1]);
+    if (error != 0) {
+        close(out[0]);
+        return error;
+    }
     process->out = out[0];
     process->quiet_since = now();
-    if (error != 0)
-        close(out[0]);
-    else
-        system_pipe_size(out[0], PIPE_SIZE);
-    return error;
+    system_pipe_size(out[0], PIPE_SIZE);
+    return 0;
 }
 
 /* Ends the process and its group: TERM and, if that does not do it, KILL.
@@ -314,7 +316,6 @@ static int start_patiently(
         int error = start(process, plan, input);
         if (error != EAGAIN || now() >= give_up)
             return error;
-        process->out = -1;
         if (sleep_until_news(process, now() + pause) == LOST)
             return -1;
         pause *= 2;

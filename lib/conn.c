@@ -6,8 +6,6 @@
 #include "secret.h"
 #include "system.h"
 #include "text.h"
-#include <assert.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -6,7 +6,6 @@
 #include "demo.h"
 #include "report.h"
 #include "say.h"
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 

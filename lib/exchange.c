@@ -8,7 +8,6 @@
 #include "files.h"
 #include "report.h"
 #include "text.h"
-#include "say.h"
 #include <stdlib.h>
 
 /* Lines about items that failed, and about those that are tried again. */
@@ -140,17 +139,18 @@ static void begin_try(struct conn *conn, struct item *item) {
 /* Reports a failure, unless there were too many: the ledger has them all. */
 static void report_unlocked(const struct item *item, bool again) {
     static int said[2]; /* tries that are not the last one; and last ones */
+    char text[FAILURE_SIZE];
     int count = said[again ? 0 : 1];
     if (count > REPORTS_MAX)
         return;
     said[again ? 0 : 1] = count + 1;
-    unlock();
-    if (count < REPORTS_MAX)
-        report_failure(item, again);
-    else
-        say("warning: more %s are not shown",
+    if (count < REPORTS_MAX) {
+        report_failure(text, item, again);
+        say_unlocked("%s", text);
+    } else {
+        say_unlocked("warning: more %s are not shown",
             again ? "items that are tried again" : "items that failed");
-    lock();
+    }
 }
 
 /* Takes back what an item has delivered.  That comes before it is reported,

@@ -12,8 +12,6 @@
 #include "text.h"
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 
 /* Makes the names of an item's file, unless an earlier try has. */
 static bool make_names(struct item *item) {

@@ -30,7 +30,9 @@ void open_list_remove(struct item_list *list, struct item *item) {
 /* Does an item come behind another one?  As it is due, and in the order of the
  * list: what is needed first runs first. */
 static bool comes_behind(const struct item *a, const struct item *b) {
-    return a->due > b->due || (a->due >= b->due && a->which > b->which);
+    if (a->due < b->due || a->due > b->due)
+        return a->due > b->due;
+    return a->which > b->which;
 }
 
 /* Adds an item to the queue, or to those that are DELAYED, in that order. */

@@ -95,8 +95,6 @@ void items_change(struct item *item, enum item_state state) {
         queue_add(&items.delayed, item);
     if (state == ITEM_RUNNING)
         set_pause(item);
-    if (old == ITEM_RUNNING && items.delayed.first != NULL)
-        signals_wake(); /* perhaps nobody is left who could run that */
     if (old != ITEM_QUEUED)
         items_dispatch(); /* or else the caller looks again */
 }
@@ -292,6 +290,8 @@ static bool is_for(const struct taker *taker, const struct item *item) {
  * is none for it, or the run was aborted. */
 struct item *items_take(struct taker *taker) {
     struct item *item = NULL;
+    if (!run_goes_on())
+        return NULL;
     if (taker->kind == CLIENT_CHILD) {
         item = items.reserved[taker->number];
         items.reserved[taker->number] = NULL;
@@ -387,11 +387,6 @@ bool items_want_client(void) {
 /* Is there an item that a client has, or will be sent? */
 bool items_any_running(void) {
     return items.count[ITEM_HANDED] > 0 || items.count[ITEM_RUNNING] > 0;
-}
-
-/* Is there a client that waits for any item? */
-bool items_client_idle(void) {
-    return items.any.first != NULL;
 }
 
 /* Is a thread within next()? */

@@ -41,7 +41,6 @@ void items_dispatch(void);
 bool items_finished(void);
 bool items_want_client(void);
 bool items_any_running(void);
-bool items_client_idle(void);
 bool items_list_is_read(void);
 struct item *items_first(void);
 #ifdef CHECK

@@ -114,7 +114,7 @@ void abort_run(int signal) {
 void fail_run(const char *format, ...) {
     char text[512];
     va_list arguments;
-    bool first = run_goes_on();
+    bool first = !run.result->failed;
     if (run.phase == RUN_LEFT)
         return;
     run.result->failed = true;

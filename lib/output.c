@@ -101,8 +101,11 @@ bool output_received(struct item *item, size_t n) {
     if (run.config->destination == TO_ARRAYS)
         return run_goes_on();
     struct block *block = item->last;
-    if (run.config->destination == TO_FILES && run.config->tagged)
-        return tag_lines(item, block->bytes, n, file_write);
+    if (run.config->destination == TO_FILES && run.config->tagged) {
+        if (!tag_lines(item, block->bytes, n, file_write) && run_goes_on())
+            fail_run("write %s: %s", item->name, strerror(errno));
+        return run_goes_on();
+    }
     if (run.config->destination == TO_FILES)
         return file_write(item, block->bytes, n);
     block->length += n;

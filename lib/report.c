@@ -92,8 +92,9 @@ static void describe_try(char *details, const struct item *item) {
         command);
 }
 
-/* Says how an item failed, and whether it will run again. */
-void report_failure(const struct item *item, bool again) {
+/* Puts into `text`, of FAILURE_SIZE bytes, how an item failed, and whether it
+ * will run again. */
+void report_failure(char *text, const struct item *item, bool again) {
     char label[LABEL_SIZE], details[DETAILS_SIZE], then[40] = "";
     if (again && item->pause > 0)
         snprintf(then, sizeof(then), ", trying again in %.3g s", item->pause);
@@ -101,21 +102,23 @@ void report_failure(const struct item *item, bool again) {
         strcpy(then, ", trying again");
     make_label(label, item);
     describe_try(details, item);
+    int n = snprintf(text, FAILURE_SIZE, "%s: ", label);
+    char *to = text + n;
+    size_t room = FAILURE_SIZE - (size_t)n;
     if (item->outcome == INCOMPLETE)
-        say("%s: incomplete: its client went away after %ju bytes%s [%s]",
-            label, (uintmax_t)item->bytes, then, details);
+        n = snprintf(to, room,
+            "incomplete: its client went away after %ju bytes",
+            (uintmax_t)item->bytes);
     else if (item->outcome == TIMED_OUT)
-        say("%s: timed out%s [%s]", label, then, details);
+        n = snprintf(to, room, "timed out");
     else if (item->outcome == KILLED)
-        say("%s: signal %lu%s [%s]", label, (unsigned long)item->value, then,
-            details);
+        n = snprintf(to, room, "signal %lu", (unsigned long)item->value);
     else if (item->outcome == FAILED)
-        say("%s: exit %lu%s [%s]", label, (unsigned long)item->value, then,
-            details);
+        n = snprintf(to, room, "exit %lu", (unsigned long)item->value);
     else
-        say("%s: unable to execute %s%s [%s]", label,
-            item->reason != NULL ? item->reason : "its command", then,
-            details);
+        n = snprintf(to, room, "unable to execute %s",
+            item->reason != NULL ? item->reason : "its command");
+    snprintf(to + n, room - (size_t)n, "%s [%s]", then, details);
 }
 
 /* --- The exit status */

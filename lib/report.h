@@ -9,7 +9,8 @@
 
 void report_begin(char *const *command, const char *ledger);
 enum outcome outcome_of(enum ending_kind kind, uint32_t value);
-void report_failure(const struct item *item, bool again);
+#define FAILURE_SIZE 800 /* bytes for the text of report_failure() */
+void report_failure(char *text, const struct item *item, bool again);
 
 void report_progress(const struct progress *progress);
 void report_closing(const struct result *result, bool always);

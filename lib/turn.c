@@ -67,11 +67,11 @@ bool is_held_back(const struct item *item) {
 
 /* --- The line for memory */
 
-/* Does the item with the turn wait for a client, while there is none that has
- * nothing to do? */
+/* Does the item with the turn wait for a client?  Then none is idle: an idle
+ * one would have been handed it by items_dispatch(). */
 static bool turn_lacks_client(void) {
     const struct item *item = turn_item();
-    return item != NULL && item->state == ITEM_QUEUED && !items_client_idle();
+    return item != NULL && item->state == ITEM_QUEUED;
 }
 
 /*

@@ -441,7 +441,7 @@ inline turn_leave(i) {
 #define lacks_client false
 #else
 #define lacks_client \
-    (turn != NOBODY && state[THE_TURN] == ITEM_QUEUED && any_count == 0)
+    (turn != NOBODY && state[THE_TURN] == ITEM_QUEUED)
 #endif
 #ifdef BREAK_TURN
 #define may_exceed(i) false
