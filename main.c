@@ -56,9 +56,7 @@
  * Each job also is three of Linux's 32,768 processes. */
 #define JOBS_MOST 8192
 #define PROCESSES_PLENTY 1000 /* of a user, beside those of this run */
-#define BESIDE 20 /* processes for strangers, and for what commands fork */
-#define SHARE 8   /* where these are not to be had: 1 in 8 is for them */
-#define STRANGERS_BESIDE_CLIENTS 4
+#define SHARE 8 /* 1 in 8 of them is kept, if not all jobs can be had */
 #define SPARE_DESCRIPTORS 24 /* for all but connections and files */
 #define DESCRIPTORS_MAX (1 << 20)
 #define DESCRIPTORS_LOOKED_AT 1024 /* those inherited are expected below */
@@ -173,28 +171,22 @@ static void end_children(void) {
             poll(NULL, 0, 10); /* or until one of them has ended */
 }
 
-/* So many processes were to be had, beside this one; perhaps these are all.
- * Lowers the jobs to what they are enough for, and says how many of the rest
- * may be threads of strangers, since commands fork as well. */
-static void afford_processes(int count, int needed, bool are_all) {
-    int kept = are_all ? count / SHARE : 0;
-    int most = (count - kept) / needed;
+/* So many processes were to be had, beside this one, and no more.  Lowers the
+ * jobs to what these are enough for, as each job needs some; a few are kept,
+ * since commands fork as well. */
+static void afford_processes(int count, int needed) {
+    int most = (count - count / SHARE) / needed;
     if (config.jobs > most)
         config.jobs = most;
-    int rest = count - needed * config.jobs;
-    int strangers = rest < 2 * BESIDE ? rest / 2 : BESIDE;
-    if (are_all && strangers > rest - config.jobs - 1)
-        strangers = rest - config.jobs - 1; /* each command may fork */
-    config.strangers_max = strangers > 1 ? strangers : 1;
 }
 
-/* Forks so many children for each job, and some beside them.  As the list may
- * come to its end meanwhile, the jobs are looked at again and again.  Returns
- * how many were forked; *error is 0, or says why these are not all. */
-static int fork_for_jobs(int each, int beside, int *error) {
+/* Forks so many children for each job.  As the list may come to its end
+ * meanwhile, the jobs are looked at again and again.  Returns how many were
+ * forked; *error is 0, or says why these are not all. */
+static int fork_for_jobs(int each, int *error) {
     int count = 0;
     *error = 0;
-    while (count < each * config.jobs + beside) {
+    while (count < each * config.jobs) {
         int pid = child_fork();
         if (pid == 0)
             be_child((uint32_t)count);
@@ -208,33 +200,20 @@ static int fork_for_jobs(int each, int beside, int *error) {
     return count;
 }
 
-/* Clients from elsewhere may be processes of this user as well, and so may be
- * their commands.  As nobody can tell how many, strangers get next to none. */
-static void spare_clients(void) {
-    if (config.strangers_max == 0 ||
-        config.strangers_max > STRANGERS_BESIDE_CLIENTS)
-        config.strangers_max = STRANGERS_BESIDE_CLIENTS;
-}
-
 /* Forks the children: as many as there may be items for, or as there is room
- * for.  A job needs a thread and a command besides, and connections that have
- * proved nothing need threads.  So where a user may have few processes, room
- * is sought for all of these, by forking as many; and children beyond the jobs
- * are killed. */
+ * for.  A job needs a thread and a command besides.  So where a user may have
+ * few processes, room is sought for these, too, by forking as many; and
+ * children beyond the jobs are killed. */
 static void fork_children(void) {
     int needed = options.mode == MODE_DEMONSTRATION ? 2 : 3;
     unsigned long plenty =
         (unsigned long)needed * (unsigned long)config.jobs + PROCESSES_PLENTY;
-    bool is_limited = system_process_limit() < plenty;
-    bool is_tight = config.jobs > 0 && is_limited;
+    int each = system_process_limit() < plenty ? needed : 1;
     int error;
-    int count =
-        fork_for_jobs(is_tight ? needed : 1, is_tight ? BESIDE : 0, &error);
+    int count = fork_for_jobs(each, &error);
     int wanted = config.jobs;
-    if (is_tight || error != 0)
-        afford_processes(count, needed, error != 0);
-    if ((is_limited || error != 0) && config.token != NULL)
-        spare_clients();
+    if (error != 0)
+        afford_processes(count, needed);
     if (config.jobs < wanted && config.jobs == 0) {
         end_children();
         fatal("fork", strerror(error));

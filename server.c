@@ -6,7 +6,7 @@
  * the life of an item; lib/output.c what becomes of its bytes.
  */
 #include "protocol.h"
-#include "lib/conn.h"
+#include "lib/door.h"
 #include "lib/exchange.h"
 #include "lib/gather.h"
 #include "lib/items.h"
@@ -93,6 +93,7 @@ int server_open(const char *port) {
 static double deadline; /* of what is left after the end; 0: it has not come */
 static bool was_announced; /* that there is nobody here but the server */
 static bool is_late;       /* the deadline has passed */
+static pthread_attr_t attributes; /* of the other threads */
 
 /* Is the run at its end: are all items retired, or was it aborted? */
 static bool has_ended(void) {
@@ -107,7 +108,7 @@ static bool may_return(void) {
     bool is_over = is_late && now() >= deadline;
     bool is_slow = run.config->list_speed == LIST_SLOW;
     int may_stay = aborted && is_slow && items_list_is_read() ? 1 : 0;
-    if (conn_count() > may_stay)
+    if (conn_count() > may_stay || door_count() > 0)
         return aborted && is_over;
     return has_ended() && (children == 0 || is_over);
 }
@@ -134,16 +135,13 @@ static int reap(int *status) {
     return k;
 }
 
-/* A child has ended.  What became of the item that it ran, its connection
- * tells; what it was to begin with is for others. */
+/* A child has ended, unless there was no room for it (main.c).  What became of
+ * the item that it ran, its connection tells; what it was to begin with is for
+ * others. */
 static void handle_dead_child(int k, int status) {
-    if (k >= run.config->jobs) { /* there was no room for it: main.c */
-        if (children <= run.config->jobs)
-            conn_turn_away(s);
-        return;
-    }
-    items_child_died((uint32_t)k);
-    if (WIFSIGNALED(status) && !has_ended())
+    if (k < run.config->jobs)
+        items_child_died((uint32_t)k);
+    if (k < run.config->jobs && WIFSIGNALED(status) && !has_ended())
         say_unlocked(
             "warning: child %d ended early: signal %d", k, WTERMSIG(status));
 }
@@ -157,7 +155,7 @@ static void look_for_clients(void) {
         return;
     if (run.config->token == NULL && !items_any_running()) {
         fail_run("go on: no child is left");
-    } else if (run.config->token != NULL && conn_count_known() == 0 &&
+    } else if (run.config->token != NULL && conn_count() == 0 &&
         !was_announced) {
         was_announced = true;
         say_unlocked("waiting for clients on %s port %d", hname, (int)sport);
@@ -182,8 +180,10 @@ static void end_stragglers(void) {
         hasten(UNWINDING);
     bool late = now() >= deadline;
     bool only_strangers = children == 0 && (late || run.config->token == NULL);
-    if (!run_goes_on() || only_strangers)
+    if (!run_goes_on() || only_strangers) {
+        door_clear(0);
         conn_hang_up_all();
+    }
     if (late && !is_late) {
         is_late = true;
         child_kill(0);
@@ -191,10 +191,10 @@ static void end_stragglers(void) {
     }
 }
 
-/* May one more connection be accepted?  Not before those that were too many
- * have made room, and not when only strangers can come. */
+/* May one more connection be accepted?  Not before the children that there was
+ * no room for are dead, and not when only strangers can come. */
 static bool may_accept(void) {
-    if (children > run.config->jobs || !conn_has_room())
+    if (children > run.config->jobs || !door_has_place())
         return false;
     return !has_ended() || children > 0;
 }
@@ -205,44 +205,38 @@ static void wait_for_events(void) {
     double until = deadline;
     double due = items_queue_due();
     output_advance_once(); /* perhaps the turn lacks a client now */
-    struct pollfd poll_fds[2] = {
-        {.fd = signals_fd(), .events = POLLIN},
-        {.fd = may_accept() ? s : -1, .events = POLLIN},
-    };
     if (run.callbacks->tick != NULL || run.result->signal != 0 || is_late)
         until = now() + TICK;
     if (due > 0 && (until <= 0 || due < until))
         until = due;
     if (signals_have_news())
         until = now();
-    unlock();
-    poll(poll_fds, 2, poll_timeout(until)); /* whatever it says, we look */
-    lock();
+    door_wait(signals_fd(), may_accept() ? s : -1, until);
     output_tick();
 }
 
 /* Prepares a run: before the first thread.  Returns 0, or an error. */
 static int begin(const struct config *config,
-    const struct callbacks *callbacks, struct result *result,
-    pthread_attr_t *attributes) {
+    const struct callbacks *callbacks, struct result *result) {
     memset(result, 0, sizeof(*result));
     run.config = config;
     run.callbacks = callbacks;
     run.result = result;
     result->listed =
         config->list_speed == LIST_KNOWN && config->list_length == 0;
-    if (output_init() < 0)
+    if (door_open() < 0 || output_init() < 0)
         return errno;
     signals_wake(); /* the loop looks around before it first sleeps */
-    int error = pthread_attr_init(attributes);
+    int error = pthread_attr_init(&attributes);
     if (error == 0)
-        pthread_attr_setstacksize(attributes, STACK); /* or the usual one */
+        pthread_attr_setstacksize(&attributes, STACK); /* or the usual one */
     return error;
 }
 
 /* A run cannot begin: the children have nothing to do. */
 static int unable_to_begin(int error) {
     say("fatal: unable to serve: %s", strerror(error));
+    door_close();
     child_kill(0);
     run.result->failed = true;
     run.result->aborted = true;
@@ -251,27 +245,41 @@ static int unable_to_begin(int error) {
 
 /* Ends a run.  From now on only the main thread calls a callback or touches an
  * item.  Gives up the lock.  Returns what server() does. */
-static int leave(pthread_attr_t *attributes) {
+static int leave(void) {
     int sig = signals_next(); /* also what dead children announced last */
     run.result->signal = run.result->signal != 0 ? run.result->signal : sig;
     run.result->failed = run.result->failed || child_gave_up();
     close(s); /* nothing depends on it any more */
     s = -1;
+    door_close();
     output_leave();
     bool went_well =
         !run.result->aborted && !run.result->failed && run.result->signal == 0;
     unlock();
-    pthread_attr_destroy(attributes); /* cannot fail: it was initialized */
+    pthread_attr_destroy(&attributes); /* cannot fail: it was initialized */
     return went_well ? 0 : -1;
 }
 
-static void say_connected(void) {
-    if (run.config->verbose)
-        say_unlocked(
-            "connected; threads: %d, children: %d", conn_count(), children);
-}
-
 static void *xserve(void *arg);
+
+/* Starts the thread of a connection.  Signals are for the main thread, but for
+ * those which stop who reads the list, or writes the output, at a terminal. */
+static void start_thread(struct conn *conn) {
+    pthread_t thread;
+    sigset_t blocked, old;
+    sigfillset(&blocked);
+    sigdelset(&blocked, SIGTTIN);
+    sigdelset(&blocked, SIGTTOU);
+    pthread_sigmask(SIG_SETMASK, &blocked, &old);
+    int error = pthread_create(&thread, &attributes, xserve, conn);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (error == 0) {
+        pthread_detach(thread); /* it exists, and is not detached yet */
+        return;
+    }
+    conn_free(conn);
+    door_shortage(error);
+}
 
 /* Serves the children that were forked, and clients from elsewhere, until all
  * items are at their end, or the run was aborted, and they are gone.  Reaps
@@ -279,18 +287,13 @@ static void *xserve(void *arg);
  * signal came, and *result says what. */
 int server(const struct config *config, const struct callbacks *callbacks,
     struct result *result) {
-    pthread_attr_t attributes;
-    pthread_t thread;
+    struct conn *conn;
     struct sockaddr_in from = {.sin_family = AF_INET};
     socklen_t length;
-    sigset_t blocked, old;
     int k, status;
-    int error = begin(config, callbacks, result, &attributes);
+    int error = begin(config, callbacks, result);
     if (error != 0)
         return unable_to_begin(error);
-    sigfillset(&blocked);         /* signals are for this thread, but for */
-    sigdelset(&blocked, SIGTTIN); /* those which stop who reads the list, */
-    sigdelset(&blocked, SIGTTOU); /* or writes the output, at a terminal */
     lock();
     items_reserve(); /* child k begins with item k */
     while (!may_return()) {
@@ -298,28 +301,20 @@ int server(const struct config *config, const struct callbacks *callbacks,
         handle_signals();
         while ((k = reap(&status)) >= 0)
             handle_dead_child(k, status);
+        while ((conn = door_next()) != NULL)
+            start_thread(conn);
         for (int n = 0; n < ACCEPTS_MAX && may_accept(); n++) {
             length = sizeof(from);
             ds = accept(s, (struct sockaddr *)&from, &length);
-            struct conn *conn = conn_new(ds, from.sin_addr);
-            if (conn == NULL) {
-                conn_rest(errno);
+            if (door_admit(ds, from.sin_addr) < 0) {
+                door_rest(errno);
                 break;
             }
-            pthread_sigmask(SIG_SETMASK, &blocked, &old);
-            error = pthread_create(&thread, &attributes, xserve, conn);
-            pthread_sigmask(SIG_SETMASK, &old, NULL);
-            if (error != 0) {
-                conn_refuse(conn, error);
-                break;
-            }
-            pthread_detach(thread); /* it exists, and is not detached yet */
         }
-        conn_limit_unknown();
         look_for_clients();
         end_stragglers();
     }
-    return leave(&attributes);
+    return leave();
 }
 
 /* The thread of a connection: the server's half of the conversation, which it
@@ -328,9 +323,11 @@ static void *xserve(void *arg) {
     struct conn *conn = arg;
     bool is_there = true;
     lock();
-    if (conn_authenticate(conn)) {
+    if (run_goes_on()) {
         struct item *item;
-        say_connected();
+        if (run.config->verbose)
+            say_unlocked("connected; threads: %d, children: %d", conn_count(),
+                children);
         items_client_came();
         while (is_there && (item = items_take(&conn->taker)) != NULL)
             is_there = exchange_item(conn, item);

@@ -15,7 +15,7 @@
 
 /* Is the time limited that a client may take for its item? */
 static bool is_limited(const struct conn *conn) {
-    return conn->peer == PEER_ELSEWHERE && run.config->seconds > 0;
+    return conn->taker.kind != CLIENT_CHILD && run.config->seconds > 0;
 }
 
 /* Reads n bytes from a client; one from elsewhere has a limited time for its
@@ -39,7 +39,7 @@ static size_t read_client(struct conn *conn, void *buffer, size_t n) {
 static bool receive_data(struct conn *conn, struct item *item, size_t n) {
     while (n > 0) {
         size_t got = 0;
-        if (conn->peer == PEER_CHILD)
+        if (conn->taker.kind == CLIENT_CHILD)
             got = output_relay(item, conn->fd, n);
         if (got == 0) {
             if (!run_goes_on())
@@ -123,7 +123,7 @@ static bool is_gone(const struct conn *conn) {
 
 /* A try begins: what was left of the last one is forgotten. */
 static void begin_try(struct conn *conn, struct item *item) {
-    bool is_child = conn->peer == PEER_CHILD;
+    bool is_child = conn->taker.kind == CLIENT_CHILD;
     items_change(item, ITEM_RUNNING);
     item->tries++;
     item->outcome = INCOMPLETE;

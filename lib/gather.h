@@ -49,8 +49,6 @@ struct config {
     int jobs;                    /* children that were forked */
     int connections_max;         /* connections at a time, more than jobs;
                                   * 0: jobs + 100 */
-    int strangers_max;           /* of these, beside the children, such as
-                                  * have proved nothing yet; 0: 64 */
     enum list_speed list_speed;
     uint64_t list_length; /* of a list that is known */
     enum destination destination;

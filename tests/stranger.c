@@ -39,8 +39,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MANY 1000   /* connections */
-#define SOME 300    /* the same, of which each is looked at */
+#define MANY 1200   /* connections, more than a server keeps */
+#define KEPT (19 + 1024) /* of those that have proved nothing */
 #define PATIENCE 60 /* seconds until this program gives up */
 
 #define MAGIC "GAT2"       /* clients from elsewhere, and the server */
@@ -519,7 +519,7 @@ static void drip(int late) { /* all that is right, but no faster */
     until_closed(talk.fd);
 }
 
-static void silent(int late) { /* a thousand connections that say nothing */
+static void silent(int late) { /* many connections that say nothing */
     static int fd[MANY];
     for (int i = 0; i < MANY; i++) fd[i] = call();
     if (!late) let_go();
@@ -530,26 +530,26 @@ static void silent(int late) { /* a thousand connections that say nothing */
  * each of its 19 children.  It has 3 seconds to hang up on the others: after 5
  * it would do so in any case. */
 static void bounded(int late) {
-    static struct pollfd p[SOME];
-    int kept = SOME, gone = 0;
+    static struct pollfd p[MANY];
+    int kept = MANY, gone = 0;
     double deadline = now() + 3;
     (void)late;
-    for (int i = 0; i < SOME; i++) {
+    for (int i = 0; i < MANY; i++) {
         p[i].fd = call();
         p[i].events = POLLIN;
     }
-    while (kept > 19 + 64 && now() < deadline) {
+    while (kept > KEPT && now() < deadline) {
         poll(NULL, 0, 10);
-        if (poll(p, SOME, 0) < 0) fail("poll");
-        for (kept = 0, gone = 0; gone < SOME; gone++)
+        if (poll(p, MANY, 0) < 0) fail("poll");
+        for (kept = 0, gone = 0; gone < MANY; gone++)
             kept += p[gone].revents == 0;
     }
     errno = 0;
-    if (kept > 19 + 64) fail("more strangers than may be are kept");
-    for (int i = SOME - 40; i < SOME; i++)
+    if (kept > KEPT) fail("more strangers than may be are kept");
+    for (int i = MANY - 40; i < MANY; i++)
         if (p[i].revents != 0) fail("a new stranger goes before an old one");
     let_go();
-    for (int i = 0; i < SOME; i++) until_closed(p[i].fd);
+    for (int i = 0; i < MANY; i++) until_closed(p[i].fd);
 }
 
 /* As many silent connections as are wanted; whichever is closed is made anew,
@@ -572,7 +572,7 @@ static void renewed(int most) {
     }
 }
 
-static void churn(int late) { /* a thousand that come and go */
+static void churn(int late) { /* many that come and go */
     (void)late;
     for (int i = 0; i < MANY; i++) {
         int fd = call();

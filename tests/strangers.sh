@@ -224,10 +224,10 @@ beside half 'half an opening is closed in time' "$silent" late
 beside half-hello 'half a hello is closed in time' "$silent" late
 beside drip 'one byte a second'
 beside drip 'one byte a second is closed in time' "$silent" late
-beside silent '1,000 silent connections' "$many"
-beside silent '1,000 silent connections are closed in time' "$many" late
-beside bounded 'of 300 silent connections the newest 83 are kept' "$many"
-beside churn '1,000 connections that come and go'
+beside silent '1,200 silent connections' "$many"
+beside silent '1,200 silent connections are closed in time' "$many" late
+beside bounded 'of 1,200 silent connections the newest 1,043 are kept' "$many"
+beside churn '1,200 connections that come and go'
 beside flood 'connections without end'
 beside wanted 'the item of a child is wanted by somebody else'
 beside absent 'an item is wanted that there is not'
@@ -404,7 +404,7 @@ guest() {
     left 30
     sweep
 }
-name='a client from elsewhere comes beside 1,000 silent connections: served'
+name='a client from elsewhere comes beside 1,200 silent connections: served'
 ! wanted "$name" || result "$name" "$(guest)"
 
 # counted: an attack, after which gather has as many descriptors and threads as
@@ -437,9 +437,8 @@ counted() {
     judge
 }
 
-# peak: an attack, during which gather never has more threads than for itself,
-# 19 children, 64 strangers, one more for whom another was dropped, and 20 that
-# have hung up and are about to end.
+# peak: an attack, during which gather never has more threads than for itself
+# and its 19 children.
 cat >"$dir/peak" <<'.'
 #!/bin/sh
 read -r pid rest <"/proc/$gather/task/$gather/children"
@@ -452,7 +451,7 @@ while [ ! -e gone ] && kill -0 $stranger; do
 done
 : >"$3"
 wait $stranger || exit 1
-[ $most -gt $((1 + 19 + 64 + 1 + 20)) ] || exit 0
+[ $most -gt $((1 + 19)) ] || exit 0
 echo "$most threads" >&2
 exit 1
 .
@@ -469,7 +468,7 @@ if [ -r "/proc/$$/task/$$/children" ]; then
         ! wanted "$name" || result "$name" "$(counted $attack)"
     done
     for attack in churn silent; do
-        name="$attack: threads are bounded"
+        name="$attack: no thread is made for a stranger"
         ! wanted "$name" || result "$name" "$(peak $attack)"
     done
 fi
@@ -512,38 +511,6 @@ become() {
         setpriv --reuid=$n --regid=$n --clear-groups "$@"
 }
 
-# short: strangers have all the threads that a user may have, and a client is
-# served nevertheless.
-short() {
-    for_others
-    rm -f go
-    : >err
-    become 1 prlimit --nproc=3 "$dir/gather" -v -p 0 -j 0 -n 3 >out 2>err &
-    gather=$! port=
-    while [ -z "$port" ] && kill -0 $gather 2>/dev/null; do
-        port=$(sed -n 's/.*listening on .* port //p' err)
-        sleep 0.05
-    done
-    "$dir/stranger" silent "$port" go &
-    stranger=$!
-    sleep 12 # longer than a server waits that can serve nobody
-    timeout -k 1 "$DEADLINE" "$GATHER" -c "127.0.0.1:$port" \
-        echo 2>complaint || cat complaint
-    wait $gather || echo "status $?"
-    kill $stranger 2>/dev/null
-    wait $stranger 2>/dev/null
-    [ "$(xargs <out)" = '0 1 2' ] || show "output: $(xargs <out)"
-    grep -q 'unable to serve a client' err || echo 'there was no shortage'
-}
-name='1,000 silent connections, and 3 processes: a client is served'
-if wanted "$name"; then
-    if [ "$(id -u)" = 0 ] && command -v setpriv prlimit >/dev/null; then
-        result "$name" "$(short)"
-    else
-        skip "$name" 'root, or setpriv and prlimit'
-    fi
-fi
-
 # listens PID: that gather listens.  Sets gather, and port, which err has.
 listens() {
     gather=$1 port=
@@ -567,6 +534,29 @@ with_limits() {
         $command "$number"
     done)"
 }
+
+# short: a server with room for no more than one thread beside its own, so
+# that there would be none for a client if one were made for a stranger.
+short() {
+    for_others
+    rm -f go
+    : >err
+    become 1 prlimit --nproc=2 "$dir/gather" -v -p 0 -j 0 -n 3 >out 2>err &
+    listens $!
+    "$dir/stranger" renewed "$port" go 1200 2>complaint &
+    stranger=$!
+    until [ -e go ]; do
+        sleep 0.1
+    done
+    GATHER_TEST=$mark timeout -k 1 "$DEADLINE" "$GATHER" \
+        -c "127.0.0.1:$port" echo 2>&1
+    wait "$gather" || echo "status $?"
+    wait $stranger || cat complaint
+    printf '0\n1\n2\n' | cmp - out || show 'the output is wrong'
+    grep 'unable to serve a client' err
+}
+name='1,200 silent connections, and 2 processes: none is lacking for a client'
+with_limits short
 
 # pressed NUMBER: so many strangers, who come again when they are sent away,
 # are to take the processes that are left beside 4 jobs, whose commands fork.
