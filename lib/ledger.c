@@ -1,7 +1,8 @@
 /*
  * ledger.c - the ledger: a line for each item that has come to its end, with
  * the columns of GNU parallel's job log, so that its tools work, and the state
- * as a last one.  It stands on report.c, inuse.c, say.c and text.c.
+ * as a last one.  It stands on report.c, inuse.c, say.c, secret.c, signals.c
+ * and text.c.
  *
  * The manual has the columns; they are an interface.  One thread at a time
  * calls these functions, which is what server() does.
@@ -10,6 +11,7 @@
 #include "inuse.h"
 #include "report.h"
 #include "say.h"
+#include "secret.h"
 #include "text.h"
 #include <fcntl.h>
 #include <stdio.h>
@@ -68,9 +70,46 @@ static int open_special(const char *path) {
     return fd;
 }
 
-/* Opens the ledger.  A regular file goes first, as it may be somebody else's,
- * and a new one is created in its place.  Returns a descriptor; or -1, with
- * *reason set. */
+/* Makes a name in the directory of that file which nobody can guess.  The
+ * caller frees it; NULL if there is no memory. */
+static char *make_secret_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    size_t length = slash != NULL ? (size_t)(slash - path) + 1 : 0;
+    unsigned char nonce[NONCE_SIZE];
+    char *name = malloc(length + sizeof(".gather-") + (size_t)2 * NONCE_SIZE);
+    if (name == NULL)
+        return NULL;
+    memcpy(name, path, length);
+    strcpy(name + length, ".gather-");
+    secret_nonce(nonce);
+    for (int i = 0; i < NONCE_SIZE; i++)
+        sprintf(name + strlen(name), "%02x", nonce[i]);
+    return name;
+}
+
+/* Creates a regular file, in the place of another one if there is one, which
+ * stays if that fails.  Under the name itself somebody else could be there
+ * first, as soon as the old one was gone.  Returns a descriptor, or -1 with
+ * errno set. */
+static int create_regular(const char *path) {
+    char *name = make_secret_name(path);
+    if (name == NULL)
+        return -1;
+    int fd = open(name, O_WRONLY | O_CREAT | O_EXCL, 0666);
+    int error = errno;
+    if (fd >= 0 && rename(name, path) < 0) {
+        error = errno;
+        unlink(name);
+        close(fd);
+        fd = -1;
+    }
+    free(name);
+    errno = error;
+    return fd;
+}
+
+/* Opens the ledger.  A regular file is replaced by a new one, as it may be
+ * somebody else's.  Returns a descriptor; or -1, with *reason set. */
 static int create(const char *path, const char **reason) {
     struct stat status;
     *reason = inuse_as(path);
@@ -84,8 +123,8 @@ static int create(const char *path, const char **reason) {
         fd = open_special(path);
     else if (is_there && !S_ISREG(status.st_mode))
         *reason = "it belongs to somebody else";
-    else if (!is_there || unlink(path) == 0)
-        fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0666);
+    else
+        fd = create_regular(path);
     if (fd < 0 && *reason == NULL)
         *reason = strerror(errno);
     return fd;
@@ -93,7 +132,7 @@ static int create(const char *path, const char **reason) {
 
 /* --- Writing it */
 
-/* Writes a line, in one write.  Gives the ledger up if that fails, or if there
+/* Writes a line.  Gives the ledger up if that fails, or if there
  * was no memory for the line, which then is NULL. */
 static void write_line(const char *line) {
     if (line == NULL)

@@ -558,6 +558,30 @@ short() {
 name='1,200 silent connections, and 2 processes: none is lacking for a client'
 with_limits short
 
+# second: there is a thread for one client at a time, and two have come.
+second() {
+    for_others
+    rm -f go
+    : >err
+    become 1 prlimit --nproc=2 "$dir/gather" -v -p 0 -j 0 -n 2 >out 2>err &
+    listens $!
+    # shellcheck disable=SC2016 # for another shell
+    for i in 0 1; do
+        GATHER_TEST=$mark timeout -k 1 "$DEADLINE" "$GATHER" \
+            -c "127.0.0.1:$port" -w $i \
+            sh -c 'until [ -e go ]; do sleep 0.1; done; echo $0' $i 2>&1 &
+    done
+    until grep -q 'unable to serve a client' err || ! kill -0 "$gather"; do
+        sleep 0.1
+    done
+    : >go
+    wait "$gather" || show "status $?"
+    wait
+    printf '0\n1\n' | cmp - out
+}
+name='two clients, and 2 processes: one waits for the end of the other'
+with_limits second
+
 # pressed NUMBER: so many strangers, who come again when they are sent away,
 # are to take the processes that are left beside 4 jobs, whose commands fork.
 pressed() {
@@ -772,6 +796,36 @@ for mode in 777 1777; do
         skip "$name" 'root, or setpriv'
     fi
 done
+
+# awaited: a ledger is replaced, again and again, while somebody else is ready
+# to create a file of its name as soon as there is none.
+awaited() {
+    for_others
+    rm -rf shared
+    mkdir shared
+    chmod 1777 shared
+    become 1 sh -c 'echo old >shared/log'
+    become 2 sh -c 'set -C
+        until [ -e shared/over ]; do true >shared/log; done 2>/dev/null' &
+    other=$!
+    for i in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19; do
+        become 1 "$dir/gather" -l shared/log true ::: $i 2>&1
+        cut -f 10 shared/log | xargs
+    done | sort | uniq -c | sed 's/^ *//'
+    : >shared/over
+    wait $other
+    rm shared/over
+    ls -A shared
+}
+name='a ledger is replaced, though another user waits for its name to be free'
+if wanted "$name"; then
+    if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+        printf '20 State complete\nlog\n' >"$dir/awaited"
+        result "$name" "$(awaited | diff "$dir/awaited" -)"
+    else
+        skip "$name" 'root, or setpriv'
+    fi
+fi
 
 # --- What other processes of the same user may see
 
