@@ -326,7 +326,7 @@ static enum client_end meet_server(const struct identity *me) {
 
 /* Receives the reply to an opening or an end.  Returns 1, with the item's
  * number in `which` and its text in *text, which the caller frees; 0: goodbye;
- * -1: the server is gone, or makes no sense. */
+ * -1: the server is gone, or makes no sense; or there is no memory. */
 static int receive_order(char **text) {
     unsigned char header[HEADER_SIZE];
     if (read_server(header, sizeof(header), 0) < sizeof(header))

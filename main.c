@@ -11,9 +11,12 @@
  *     Child k begins with item k, if the list is known and nobody can come
  *     from elsewhere.
  *  3. The parent's main thread sleeps in poll(), for signals and connections.
- *     It alone accepts, reaps, and decides that a run is at its end.
- *  4. Each connection has one detached thread, which owns the connection, and
- *     the item that runs there.  Signals are for the main thread only.
+ *     It alone accepts, reaps, and decides that a run is at its end; and it
+ *     talks to whoever has not proved yet who he is, without waiting for him
+ *     (lib/door.c).
+ *  4. A client that has proved itself has one detached thread here, which owns
+ *     the connection, and the item that runs there.  Signals are for the main
+ *     thread only.
  *  5. An item has one state, which one function changes (lib/items.c).  Its
  *     bytes are in blocks, of which each byte belongs to the thread that reads
  *     or to the one that writes (lib/memory.h).  One thread at a time writes
@@ -56,7 +59,7 @@
  * Each job also is three of Linux's 32,768 processes. */
 #define JOBS_MOST 8192
 #define PROCESSES_PLENTY 1000 /* of a user, beside those of this run */
-#define SHARE 8 /* 1 in 8 of them is kept, if not all jobs can be had */
+#define SHARE 8 /* 1 in 8 is kept for what commands fork, if few are there */
 #define SPARE_DESCRIPTORS 24 /* for all but connections and files */
 #define DESCRIPTORS_MAX (1 << 20)
 #define DESCRIPTORS_LOOKED_AT 1024 /* those inherited are expected below */
@@ -271,8 +274,8 @@ static void write_table(const struct result *result, double seconds) {
 
 /* Says how it went. */
 static void conclude(struct result *result, double seconds) {
-    static const struct progress none = {.writing = true};
-    report_progress(&none);
+    static const struct progress make_way = {.writing = true};
+    report_progress(&make_way);
     if (result->failed)
         report_status(1);
     write_table(result, seconds);

@@ -1,6 +1,6 @@
 /*
  * server.c - the parent's side: server_open() binds and listens, server()
- * accepts, one detached thread per connection runs xserve().
+ * accepts, one detached thread per client runs xserve().
  *
  * lib/monitor.h has the rules of the lock, and who waits for whom; lib/items.c
  * the life of an item; lib/output.c what becomes of its bytes.
@@ -140,7 +140,7 @@ static int reap(int *status) {
  * others. */
 static void handle_dead_child(int k, int status) {
     if (k < run.config->jobs)
-        items_child_died((uint32_t)k);
+        items_unreserve((uint32_t)k);
     if (k < run.config->jobs && WIFSIGNALED(status) && !has_ended())
         say_unlocked(
             "warning: child %d ended early: signal %d", k, WTERMSIG(status));
@@ -199,8 +199,8 @@ static bool may_accept(void) {
     return !has_ended() || children > 0;
 }
 
-/* Sleeps until a signal or a connection has come, or it is time to look at the
- * progress or at the end. */
+/* Does what is due.  Then sleeps until a signal or a connection has come, a
+ * visitor has said something, or something else is due. */
 static void wait_for_events(void) {
     double until = deadline;
     double due = items_queue_due();
@@ -307,7 +307,7 @@ int server(const struct config *config, const struct callbacks *callbacks,
             length = sizeof(from);
             ds = accept(s, (struct sockaddr *)&from, &length);
             if (door_admit(ds, from.sin_addr) < 0) {
-                door_rest(errno);
+                door_pause(errno);
                 break;
             }
         }

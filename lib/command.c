@@ -1,8 +1,8 @@
 /*
  * command.c - a cursor that runs a program: starts it, delivers what it
  * writes, and ends it with all of its process group if its time is up or the
- * server is gone.  It stands on client.c, through xclient(), signals.c and
- * plan.c.
+ * server is gone.  It stands on client.c, through xclient(), signals.c, say.c
+ * and plan.c.
  *
  * The program is found, and its arguments are made, before there is a process
  * for it.  That process then calls nothing but what may be called after

@@ -209,7 +209,7 @@ void door_shortage(int error) {
     poll(NULL, 0, SHORTAGE_PAUSE);
     lock();
     for (int k = 0; k < run.config->jobs; k++)
-        items_child_died((uint32_t)k); /* or might as well have */
+        items_unreserve((uint32_t)k);
     door.in_vain = conn_count() > 0 ? 0 : door.in_vain + 1;
     if (door.in_vain >= SHORTAGES_MAX)
         fail_run("serve any client: %s", strerror(error));
@@ -217,7 +217,7 @@ void door_shortage(int error) {
 
 /* door_admit() has failed.  Waits a moment if that is for lack of means, and
  * not since there was nobody. */
-void door_rest(int error) {
+void door_pause(int error) {
     if (error != EAGAIN && error != EWOULDBLOCK && error != EINTR &&
         error != ECONNABORTED)
         door_shortage(error);

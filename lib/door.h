@@ -15,7 +15,7 @@ int door_count(void);
 int door_admit(int fd, struct in_addr from);
 void door_wait(int signals, int listener, double until);
 struct conn *door_next(void);
-void door_rest(int error);
+void door_pause(int error);
 void door_shortage(int error);
 
 #endif

@@ -2,7 +2,7 @@
  * exchange.c - one item over one connection: the server hands it out, receives
  * its bytes and its end, and decides what follows.  By the thread of the
  * connection.  It stands on conn.c, items.c, output.c, files.c, report.c,
- * monitor.c, say.c and text.c.  One run of an item is called a try.
+ * monitor.c, signals.c and text.c.  One run of an item is called a try.
  */
 #include "exchange.h"
 #include "files.h"
@@ -18,6 +18,12 @@ static bool is_limited(const struct conn *conn) {
     return conn->taker.kind != CLIENT_CHILD && run.config->seconds > 0;
 }
 
+/* Charges a client from elsewhere for the time since then. */
+static void charge_time(struct conn *conn, double since) {
+    if (is_limited(conn))
+        conn->seconds_left -= now() - since;
+}
+
 /* Reads n bytes from a client; one from elsewhere has a limited time for its
  * item.  Returns how many there were; 0 after an abort, whatever came. */
 static size_t read_client(struct conn *conn, void *buffer, size_t n) {
@@ -29,8 +35,7 @@ static size_t read_client(struct conn *conn, void *buffer, size_t n) {
     size_t got =
         readn(conn->fd, buffer, n, limited ? started + conn->seconds_left : 0);
     lock();
-    if (limited)
-        conn->seconds_left -= now() - started;
+    charge_time(conn, started);
     return run_goes_on() ? got : 0;
 }
 
@@ -103,8 +108,7 @@ static bool send_item(struct conn *conn, const struct item *item) {
     bool sent = send_message(conn->fd, item->which, item->text, item->length,
         limited ? started + conn->seconds_left : 0);
     lock();
-    if (limited)
-        conn->seconds_left -= now() - started;
+    charge_time(conn, started);
     return sent;
 }
 

@@ -95,7 +95,7 @@ enum outcome {
 struct block;
 struct claim;
 
-/* One cursor: a call of a function, or a run of a command. */
+/* One item of the list: what one call of a cursor delivers. */
 struct item {
     /* Read by anybody; written by who made it. */
     uint32_t which; /* its number, from 0 */
@@ -154,8 +154,8 @@ struct callbacks {
      * number is there already.  Returns 1; 0 at the end of the list; -1 when
      * it has failed, which it has said. */
     int (*next)(struct item *item);
-    /* An item has come to its end: all is known of it, and its bytes are where
-     * they belong, if its outcome is COMPLETE. */
+    /* An item is about to be retired: all is known of it, and its bytes are
+     * where they belong, if its outcome is COMPLETE. */
     void (*done)(struct item *item);
     /* Often, and before a terminal gets output; or NULL. */
     void (*tick)(const struct progress *progress);

@@ -1,7 +1,7 @@
 /*
  * items.c - every item from the list to its last word: its states, who runs
  * what, and retries.  No bytes are moved here.  It stands on monitor.c,
- * memory.c and itemlist.c.
+ * signals.c, memory.c and itemlist.c.
  *
  *     state     may become
  *     --------  ------------------------------------------------------------
@@ -333,8 +333,9 @@ void items_reserve(void) {
     }
 }
 
-/* A child has died: what it was to begin with is for others. */
-void items_child_died(uint32_t child) {
+/* A child has died, or may never be served: what it was to begin with is for
+ * others. */
+void items_unreserve(uint32_t child) {
     struct item *item = items.reserved[child];
     items.reserved[child] = NULL;
     if (item != NULL)

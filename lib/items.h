@@ -1,6 +1,7 @@
 /*
  * items.h - every item from the list to its last word; items.c draws its life.
- * All of it is called with the lock held, which is given up during next().
+ * All of it is called with the lock held, which is given up during next(); but
+ * items_list_is_read() also when server() is through.
  */
 #ifndef ITEMS_H
 #define ITEMS_H
@@ -36,7 +37,7 @@ void items_change(struct item *item, enum item_state state);
 void items_try_again(struct item *item);
 double items_queue_due(void);
 void items_retire(struct item *item);
-void items_child_died(uint32_t child);
+void items_unreserve(uint32_t child);
 void items_dispatch(void);
 bool items_finished(void);
 bool items_want_client(void);

@@ -226,6 +226,7 @@ int list_next(struct item *item) {
     if (reason != NULL) {
         say("fatal: unable to take item %lu: %s", (unsigned long)item->which,
             reason);
+        /* a number or a word can be had again: account_for_rest() */
         list.has_failed = list.source == FROM_LINES || !no_memory;
         return -1;
     }

@@ -20,10 +20,11 @@
  *     | went out   | to go out    | free       |
  *     +------------+--------------+------------+
  *
- * Bytes below `length` never change; the thread of the item's connection reads
- * into those above it; the writer takes what lies between the two others.  So
- * no byte is ever touched by two threads, and all three numbers change with
- * the lock held.
+ * The thread of the item's connection reads into the bytes above `length`; the
+ * writer takes what lies between the two others.  Bytes below `length` do not
+ * change before all of them are written: then the block may begin anew.  So no
+ * byte is ever touched by two threads at a time, and all three numbers change
+ * with the lock held.
  */
 struct block {
     struct block *next; /* of an item, or in the pool */

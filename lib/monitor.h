@@ -13,27 +13,31 @@
  *         stands in a line of takers, and sleeps on its taker's waiter;
  *         until an answer was handed to it: an item, or the list to read the
  *         next one from, or the word that there is nothing for it;
- *         woken by items_dispatch(): an item was queued, ended or retired,
- *         the list was given back or has ended, memory became free.
+ *         woken by items_dispatch(): an item was queued, began, ended or was
+ *         retired, a client came, the list was given back or has ended,
+ *         memory became free.
  *
  *     A client's thread whose item needs memory (wait_for_block(), lib/turn.c)
  *         stands in the line for memory, and sleeps on its claim's waiter;
  *         until a block was handed to it;
- *         woken by turn_dispatch(): a block was given back, the turn was
- *         passed on or lost its client.
+ *         woken by turn_dispatch(): memory was given back, the turn was passed
+ *         on or lost its client, the item with the turn was written.
  *
  *     The main thread (server(), server.c)
- *         sleeps in poll() on the self-pipe and the listener;
- *         until a signal, the end of a child, a connection, a deadline;
+ *         sleeps in poll() on the self-pipe, the listener and the visitors;
+ *         until a signal, the end of a child, a connection, a word of a
+ *         visitor, a deadline;
  *         woken by signals_wake() if there is another reason to look: all
- *         items are retired, a thread has ended, the run was aborted.
+ *         items are retired, one is delayed, a read of the list has ended,
+ *         there is more output for this thread, a thread has ended, the run
+ *         was aborted.
  *
  * A thread waits for one thing at a time.  What it waits for is handed to it,
  * first come, first served: whoever hands it over takes the waiter out of its
  * line and calls it, so nothing is offered to whoever happens to wake up.  An
- * abort calls everybody.  Whoever waits holds nothing that another one needs,
- * but for the memory of its item; and of that, see the admission rule in
- * lib/turn.c.
+ * abort wakes everybody without a call.  Whoever waits holds nothing that
+ * another one needs, but for the memory of its item; and of that, see the
+ * admission rule in lib/turn.c.
  */
 #ifndef MONITOR_H
 #define MONITOR_H
@@ -64,7 +68,7 @@ struct waiter {
     pthread_cond_t condition;
     bool called;
     bool sleeping; /* it is in the list of those that sleep, */
-    struct waiter *previous, *next; /* which an abort calls */
+    struct waiter *previous, *next; /* which an abort wakes */
 };
 
 void lock(void);

@@ -321,6 +321,8 @@ static int take_options(struct options *options, int argc, char **argv) {
         letters[n] = ':';
         n++;
     }
+    /* it stops at the first word that is no option; glibc's, too, as the
+     * Makefile asks for POSIX */
     while ((letter = getopt(argc, argv, letters)) != -1) {
         if (letter == ':')
             misused_letter("no argument for -", optopt);

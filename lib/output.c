@@ -1,8 +1,8 @@
 /*
  * output.c - where the bytes of items go: into blocks, and from there to
  * standard output, when it is their turn; or into a file or an array for each
- * item.  Nobody else writes to standard output.  It stands on turn.c, items.c,
- * memory.c, files.c, tag.c and monitor.c.
+ * item.  While server() runs nobody else writes to standard output.  It stands
+ * on turn.c, items.c, memory.c, files.c, tag.c, signals.c and monitor.c.
  *
  * The role.  One thread at a time writes, reports, or draws the progress on
  * the terminal that the output goes to.  It has the role, and nobody waits for
@@ -48,8 +48,8 @@ int output_init(void) {
         return -1;
     output.terminal = run.callbacks->tick != NULL && isatty(1);
     output.can_splice = limited && !output.terminal && !run.config->tagged;
-    system_pipe_size(1, 1 << 18);
-    system_pipe_size(1, 1 << 20); /* more than some may have */
+    system_pipe_size(1, 1 << 18); /* all may have that */
+    system_pipe_size(1, 1 << 20); /* refused to some: then it stays at that */
     return items_init();
 }
 
@@ -197,7 +197,8 @@ static void clear_progress(void) {
 
 /* Writes n bytes to standard output.  Returns false if not all went out; errno
  * says why.  In the main thread a signal that ends the run ends this, too,
- * with EINTR; other threads get no signals. */
+ * with EINTR, or on_alarm() does if it waits for a descriptor that does not
+ * block; other threads get no signals. */
 static bool write_output(
     struct item *item, const unsigned char *bytes, size_t n) {
     size_t done = 0;

@@ -1,6 +1,7 @@
 /*
  * plan.c - what is to be executed for an item: the path of the program and its
- * arguments, made before there is a process for it.  It stands on text.c.
+ * arguments, made before there is a process for it.  It stands on text.c, and
+ * on client.c for the number of the item.
  */
 #include "plan.h"
 #include "gather.h"

@@ -11,8 +11,9 @@
  *
  * Memory.  Whoever needs a block stands in a line, first come, first served.
  * admitted() is the one rule that says who may have one.  The item with the
- * turn never waits for others, since it may always have a block; and what it
- * has written comes back.  So the run cannot lock itself up.
+ * turn never waits for another one: it may have a block, unless two of its own
+ * are about to be written; and these come back.  So the run cannot lock itself
+ * up.
  */
 #include "turn.h"
 #include "items.h"
@@ -95,7 +96,7 @@ static bool admitted(const struct item *item) {
     return item == turn.exempt && turn_lacks_client();
 }
 
-static void line_add(struct claim *claim) {
+static void claims_add(struct claim *claim) {
     claim->next = NULL;
     claim->previous = turn.line_last;
     if (turn.line_last != NULL)
@@ -106,7 +107,7 @@ static void line_add(struct claim *claim) {
     claim->item->claim = claim;
 }
 
-static void line_remove(struct claim *claim) {
+static void claims_remove(struct claim *claim) {
     if (claim->previous != NULL)
         claim->previous->next = claim->next;
     else
@@ -141,7 +142,7 @@ static bool hand_block(struct claim *claim) {
     claim->block = block_take(item == turn_item());
     if (claim->block == NULL && !cannot_wait(item))
         return false;
-    line_remove(claim);
+    claims_remove(claim);
     call(&claim->waiter);
     return true;
 }
@@ -173,7 +174,7 @@ void turn_dispatch(void) {
 void claim_block(struct claim *claim, struct item *item) {
     claim->item = item;
     claim->block = NULL;
-    line_add(claim);
+    claims_add(claim);
     turn_dispatch();
 }
 
@@ -183,7 +184,7 @@ void claim_block(struct claim *claim, struct item *item) {
 struct block *wait_for_block(struct claim *claim) {
     struct item *item = claim->item;
     if (!wait_for_call(&claim->waiter)) {
-        line_remove(claim);
+        claims_remove(claim);
         return NULL;
     }
     if (claim->block == NULL) {
