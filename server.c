@@ -135,13 +135,16 @@ static int reap(int *status) {
     return k;
 }
 
-/* A child has ended, unless there was no room for it (main.c).  What became of
- * the item that it ran, its connection tells; what it was to begin with is for
- * others. */
+/* A child has ended.  What became of the item that it ran, its connection
+ * tells; what it was to begin with is for others. */
 static void handle_dead_child(int k, int status) {
-    if (k < run.config->jobs)
-        items_unreserve((uint32_t)k);
-    if (k < run.config->jobs && WIFSIGNALED(status) && !has_ended())
+    if (k >= run.config->jobs) { /* there was no room for it: main.c */
+        if (children <= run.config->jobs)
+            door_turn_away(s);
+        return;
+    }
+    items_unreserve((uint32_t)k);
+    if (WIFSIGNALED(status) && !has_ended())
         say_unlocked(
             "warning: child %d ended early: signal %d", k, WTERMSIG(status));
 }

@@ -139,6 +139,18 @@ void door_close(void) {
     free(door.poll_fds);
 }
 
+/* The children that there was no room for are dead.  They may have connected,
+ * and are no strangers: so whoever is at the listener is turned away, before
+ * anybody is let in.  Other children dial again. */
+void door_turn_away(int listener) {
+    for (int n = 0; n <= SOMAXCONN; n++) { /* more come if strangers do */
+        int fd = accept(listener, NULL, NULL);
+        if (fd < 0)
+            return;
+        close(fd); /* nothing was sent */
+    }
+}
+
 /* Lets somebody in, for whom door_has_place(), unless the run was aborted; fd,
  * the result of accept(), is the door's from then on.  Returns 0, or -1 with
  * errno set if there was nobody or, where it is closed, no means. */

@@ -12,6 +12,7 @@ void door_close(void);
 void door_clear(double before);
 bool door_has_place(void);
 int door_count(void);
+void door_turn_away(int listener);
 int door_admit(int fd, struct in_addr from);
 void door_wait(int signals, int listener, double until);
 struct conn *door_next(void);

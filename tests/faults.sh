@@ -1214,8 +1214,8 @@ t 'real: 1 to 40 processes' short 1 40 3 "setpriv --reuid=$user \
     -k -l log -n 12 -j 8 seq -f %07.0f {}00 {}99
 
 # few: children, a thread and a command for each, gather itself, and an eighth
-# for strangers: every number of processes from 2 to 12 that may be all of
-# these.
+# for what commands fork: every number of processes from 2 to 12 that may be
+# all of these.
 few() {
     items=12
     for n in 2 3 4 5 6 7 8 9 10 11 12; do
