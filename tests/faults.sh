@@ -422,6 +422,7 @@ every() {
     plan=''
 }
 
+# shellcheck disable=SC3045  # all shells that run this have it
 ulimit -S -n 1000 # gather has something to raise
 noise=$SEED:30 total=0
 for call in fork thread memory open read write recv send close wait socket \
