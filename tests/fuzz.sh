@@ -45,6 +45,14 @@ program() {
     ar rc "$dir/program.a" "$dir"/*.o
 }
 
+# found HARNESS: prints the input that was a finding.
+found() {
+    for file in "$dir/found-$1-"*; do
+        [ ! -f "$file" ] ||
+            printf 'Base64: %s\n' "$(base64 <"$file" | tr -d '\n')"
+    done
+}
+
 echo 'int LLVMFuzzerTestOneInput(void); int LLVMFuzzerTestOneInput(void) {
     return 0; }' >"$dir/try.c"
 if ! fuzzer -o "$dir/try" "$dir/try.c" 2>/dev/null; then
@@ -74,7 +82,7 @@ for h in $harnesses; do
             set -- "$seconds"
         else
             set -- -max_len=2048 -timeout=60 -max_total_time="$seconds" \
-                -artifact_prefix="$dir/" -print_final_stats=1 \
+                -artifact_prefix="$dir/found-$h-" -print_final_stats=1 \
                 "$new" "$corpus"
         fi
         "$dir/fuzz-$h" "$@" >"$dir/log" 2>&1 &
@@ -88,9 +96,9 @@ for h in $harnesses; do
     else
         result "$h" "it ended early:
 $(grep -E \
-            'not so:|Assert|ERROR|error:|^    #[0-9]+ .*\.[ch]:|^Base64' \
-            "$dir/log" |
-            cut -c -200 | head -n 30)"
+            'not so:|Assert|ERROR|error:|^    #[0-9]+ .*\.[ch]:' "$dir/log" |
+            cut -c -200 | head -n 30
+        found "$h")"
     fi
 done
 finish

@@ -289,9 +289,23 @@ int fuzz_clock(clockid_t id, struct timespec *t) {
     return 0;
 }
 
+#define FDS 128
+static bool never_waits[FDS]; /* descriptors of which read() returns at once */
+static bool bad_fcntl;        /* the next call fails */
+
 /* A pipe that is large already, so that nobody makes it larger. */
 int fuzz_fcntl(int fd, int what, ...) {
-    MUST(fd >= 0);
+    va_list arguments;
+    MUST(fd >= 0 && fd < FDS);
+    errno = EINVAL;
+    if (bad_fcntl) {
+        bad_fcntl = false;
+        return -1;
+    }
+    va_start(arguments, what);
+    if (what == F_SETFL)
+        never_waits[fd] = (va_arg(arguments, int) & O_NONBLOCK) != 0;
+    va_end(arguments);
     return what == F_GETFD || what == F_SETFD || what == F_SETFL ? 0 : 1 << 30;
 }
 

@@ -2,21 +2,33 @@
  * server.c - fuzzing the parent's side.  A whole run of server(), with all
  * that it stands on but signals.c: up to four clients say what the input says,
  * when it says so.  Threads are coroutines that change where a thread could
- * lose the processor: when it gives up the lock.  Files, standard output,
- * children and the clock are imitated, and can fail once.
+ * lose the processor: when it gives up the lock.  Of visitors, who have proved
+ * nothing yet, and with whom the main thread talks, bytes come in pieces, or
+ * at once, or not at all; poll() may tell of bytes that are not there; and an
+ * answer may not be taken, or only in part.  Files, standard output, children
+ * and the clock are imitated, and can fail once.
  *
  * What has to be true: items that are said to be complete are what a second,
  * simpler reader of the wire finds in the input, byte for byte; others ended
  * as it says; each ends once, in order if there is one; nobody waits for ever,
  * sleeps though it was called, or looks again and again; nothing waits with
- * the lock held; the server proves itself first, to everybody differently; an
- * item goes only to who has proved that it knows the secret, which nobody does
- * who reflects or plays back what others have said; it goes to the one that it
- * is promised to or that wants it; a server of others waits for more of them
- * only while there is something to do that nobody who is there will do; after
- * a good end no memory, descriptor or part of a file is left; after another
- * one server() returns, and what its threads still do changes nothing.  The
- * program is built with -DCHECK, so it looks at itself at every change of
+ * the lock held; the server proves itself first, to everybody differently; no
+ * thread is there for who has not proved that it knows the secret, and no item
+ * goes to it, which nobody achieves who reflects or plays back what others
+ * have said; an item goes to the one that it is promised to or that wants it;
+ * a server of others waits for more of them only while there is something to
+ * do that nobody who is there will do; after a good end no memory, descriptor
+ * or part of a file is left; after another one server() returns, and what its
+ * threads still do changes nothing.
+ *
+ * And of visitors: the main thread waits for each of them whenever it sleeps,
+ * and for no longer than his time; it hears him before it sleeps again if
+ * something has come; it answers a hello when it is whole, and not before; who
+ * has proved himself has a thread then; nobody else is sent away without a
+ * cause, and what is said of it is true; with them there are never more
+ * connections than there may be; they are gone when the run has ended.
+ *
+ * The program is built with -DCHECK, so it looks at itself at every change of
  * threads as well: lib/check.h.
  */
 #include "fuzz.h"
@@ -40,14 +52,16 @@
 #define ANSWER (HELLO + PROOF_SIZE)
 #define OPENED (HELLO + HEADER_SIZE + PROOF_SIZE)
 
-/* Habits of a client; what is above them cuts its reads. */
+/* Habits of a client; what is above them cuts what comes of it. */
 enum habit {
     TALKS = 1,    /* it says something when it should not */
     RESETS = 2,   /* it ends with a reset */
     MUTE = 4,     /* it falls silent somewhere */
     TRICKLES = 8, /* it never pauses, and takes its time */
-    CUTS = 4      /* bits below the length of a read */
+    CUTS = 4      /* bits below the length of a piece */
 };
+#define TRICKLE 0.53 /* seconds for a piece */
+#define SILENT 1.0   /* seconds that a visitor has where means are short */
 
 /* Whose turn it is, if not that of server() itself. */
 struct thread {
@@ -56,6 +70,7 @@ struct thread {
     void *arg;
     const void *waits; /* for a condition, or `&stuck` */
     bool alive;
+    struct stream *stream; /* what it serves */
     char stack[256 << 10];
 };
 
@@ -64,6 +79,16 @@ struct stream {
     size_t bytes, pos;           /* so much; taken by server() */
     int habits;                  /* see above */
     bool open, shut;             /* accepted and not closed; shut down */
+    bool served;                 /* by a thread; until then: a visitor */
+    size_t here;                 /* bytes of a visitor that have come, */
+    bool over;                   /* and its end */
+    double talks;                /* more of a visitor comes at this time */
+    double came;                 /* when it was accepted, */
+    double waited;               /* and first waited for; 0: it was not */
+    int overdue;                 /* times that it was so after its time */
+    bool ready;                  /* poll() has said so, it was not read yet */
+    bool ended;                  /* server() knows that nothing will come, */
+    bool deaf;                   /* or that it takes no more of an answer */
     bool late;                   /* waiting for it lasted too long */
     uint32_t item;               /* that it was given last */
     double reading;              /* seconds that this has trickled */
@@ -106,6 +131,8 @@ enum fault {
     STALL,        /* only the main thread gets the processor, at the end */
     GAVE_UP,      /* a child was unable to do its work */
     NO_SPLICE,
+    NOT_TUNED, /* a connection */
+    BAD_ANSWER,
     FAULTS
 };
 
@@ -133,6 +160,11 @@ static bool returned;           /* from server() */
 static size_t mute_at;          /* who is mute has said so many bytes */
 static int nstreams, accepted, reaped, dying, deaths;
 static bool pending, locked, woken, spurious, is_terminal, is_slow;
+static bool paused;      /* for lack of means, since the last poll() */
+static bool began;       /* the main thread has slept, */
+static bool was_over;    /* and was at the end of the run then */
+static int knocks;       /* times that it slept with somebody at the door */
+static double ended_at;  /* when all items were seen to have ended, or 0 */
 static int idle, spins;  /* times that nothing could happen, or did */
 static double killed_at; /* when the children were, or 0 */
 static enum fault fault;
@@ -216,6 +248,260 @@ void child_kill(int from) {
         killed_at = fuzz_now;
 }
 
+/* --- Visitors: who is there, and has not proved who he is */
+
+/* The secret that the client means, or NULL. */
+static const uint8_t *secret_of(const struct stream *stream) {
+    if (memcmp(stream->said, "gat2", 4) == 0)
+        return config.secret;
+    return memcmp(stream->said, "GAT2", 4) == 0 ? config.token : NULL;
+}
+
+/* Is this the proof of somebody who knows the secret that he means? */
+static bool is_proof_right(const struct stream *stream) {
+    uint8_t right[PROOF_SIZE];
+    const uint8_t *header = stream->said + HELLO;
+    if (stream->answered < ANSWER || stream->bytes < OPENED ||
+        stream->pos < OPENED || secret_of(stream) == NULL)
+        return false;
+    second_proof(right, secret_of(stream), "client", stream->said + 4,
+        stream->answer + 4, header, HEADER_SIZE);
+    return memcmp(header + HEADER_SIZE, right, PROOF_SIZE) == 0;
+}
+
+static bool is_child(const struct stream *stream) {
+    return memcmp(stream->said, "gat2", 4) == 0;
+}
+
+/* Has the client proved who it is? */
+static bool has_proved(const struct stream *stream) {
+    uint32_t who = get_u32(stream->said + HELLO);
+    bool sense = is_child(stream)
+        ? who < (uint32_t)config.jobs
+        : who == NONE || ((who & END) != 0 && (who & ~END) < NONE);
+    return is_proof_right(stream) && sense &&
+        get_u32(stream->said + HELLO + 4) == 0;
+}
+
+static bool is_visitor(const struct stream *stream) {
+    return stream->open && !stream->served;
+}
+
+static int count_open(void) {
+    int n = 0;
+    for (int i = 0; i < nstreams; i++)
+        n += streams[i].open;
+    return n;
+}
+
+/* Has no other visitor come before? */
+static bool is_oldest(const struct stream *stream) {
+    for (const struct stream *other = streams; other < stream; other++)
+        if (is_visitor(other))
+            return false;
+    return true;
+}
+
+/* Are there no means to serve who has proved himself, */
+static bool is_thread_short(void) {
+    return fault == NO_MEMORY || fault == POOR || fault == NO_THREAD ||
+        fault == NO_CONDITION;
+}
+
+/* or anybody? */
+static bool is_short(void) {
+    return is_thread_short() || fault == NO_DESCRIPTOR || fault == NOT_TUNED;
+}
+
+/* Was it just accepted, in vain? */
+static bool is_bad(const struct stream *stream) {
+    return fault == NOT_TUNED && when < 0 && stream->waited <= 0;
+}
+
+/* Is the run at its end, so that nobody is needed who is not there? */
+static bool is_over(void) {
+    return !run_goes_on() ||
+        (items_finished() && children == 0 && config.token == NULL);
+}
+
+/* Is it so, or are those who could say goodbye too late? */
+static bool is_too_late(void) {
+    bool late = ended_at > 0 && fuzz_now >= ended_at + 2.4 * GRACE;
+    return is_over() || (items_finished() && children == 0 && late);
+}
+
+/* May server() send a visitor away? */
+static bool may_go(const struct stream *stream) {
+    bool is_open_to = config.token != NULL || stream->answered < ANSWER;
+    bool is_foreign = memcmp(stream->said, "GAT2", 4) == 0;
+    if (is_too_late())
+        return true;
+    if (has_proved(stream))
+        return is_thread_short();
+    if (stream->ended || stream->deaf || stream->pos >= OPENED)
+        return true;
+    if (stream->pos >= MAGIC_SIZE && !is_child(stream) &&
+        !(is_foreign && is_open_to))
+        return true;
+    if (fuzz_now >= stream->came + (is_short() ? SILENT : OPENING))
+        return true;
+    return is_bad(stream) ||
+        (count_open() > config.connections_max && is_oldest(stream));
+}
+
+/* A thread is about to serve a connection: to whom does it lead? */
+static struct stream *check_served(const struct conn *conn) {
+    struct stream *stream = &streams[conn->fd - SOCKET];
+    const struct taker *taker = &conn->taker;
+    MUST(current == NULL && is_visitor(stream) && has_proved(stream));
+    MUST((int)conn->from.s_addr == conn->fd);
+    uint32_t who = get_u32(stream->said + HELLO);
+    if (is_child(stream))
+        MUST(taker->kind == CLIENT_CHILD && taker->number == who);
+    else if (who == NONE)
+        MUST(taker->kind == CLIENT_ELSEWHERE);
+    else
+        MUST(taker->kind == CLIENT_WANTS_ONE && taker->number == (who & ~END));
+    return stream;
+}
+
+/* What server() has done for a visitor before its main thread sleeps. */
+static void check_visitor(struct stream *stream, int timeout) {
+    MUST(is_visitor(stream));
+    MUST(!stream->ready || paused);        /* it was heard, */
+    MUST(!stream->ended && !stream->deaf); /* sent away, */
+    MUST((stream->pos >= HELLO) == (stream->answered == ANSWER));
+    MUST(stream->pos < MAGIC_SIZE || is_child(stream) ||
+        memcmp(stream->said, "GAT2", 4) == 0);
+    MUST(stream->pos < HELLO || secret_of(stream) != NULL);
+    MUST(stream->pos < OPENED); /* or it is served */
+    stream->ready = false;
+    if (stream->waited <= 0)
+        stream->waited = fuzz_now;
+    double left = stream->waited + OPENING - fuzz_now;
+    if (left <= 0) {
+        left = 0;
+        stream->overdue++; /* once more if its hello has come at last */
+    }
+    MUST(stream->overdue <= 2);
+    MUST(timeout >= 0 && timeout / 1e3 <= left + 0.002);
+}
+
+/* The main thread is about to sleep: is it waiting for each visitor once? */
+static void check_visitors(const struct pollfd *fds, nfds_t n, int timeout) {
+    unsigned seen = 0;
+    for (nfds_t k = 0; k < n; k++) {
+        int i = fds[k].fd - SOCKET;
+        MUST(i >= 0 && i < accepted && (seen >> i & 1) == 0);
+        MUST(fds[k].events == POLLIN);
+        seen |= 1u << i;
+        check_visitor(&streams[i], timeout);
+    }
+    for (int i = 0; i < nstreams; i++)
+        MUST((seen >> i & 1) == is_visitor(&streams[i]));
+    MUST(count_open() <= config.connections_max);
+    MUST(n == 0 || !was_over);
+    was_over = is_over();
+    paused = false;
+}
+
+/* Will more of it come, or its end?  Who does not talk out of turn waits for
+ * an answer to its hello. */
+static bool will_talk(const struct stream *stream) {
+    if (!is_visitor(stream) || stream->over)
+        return false;
+    if ((stream->habits & MUTE) && stream->here >= mute_at)
+        return false;
+    return (stream->habits & TALKS) || stream->here < HELLO ||
+        stream->here == stream->bytes || stream->answered == ANSWER;
+}
+
+static bool may_talk(const struct stream *stream) {
+    return will_talk(stream) && fuzz_now >= stream->talks;
+}
+
+/* A piece of what a visitor says comes, or its end. */
+static void talk(struct stream *stream) {
+    size_t n = stream->bytes - stream->here;
+    size_t cut = (size_t)stream->habits >> CUTS;
+    /* It knows what the server has said to the one before it. */
+    if (stream->here == 0 && stream > streams && stream->bytes > HELLO &&
+        stream->said[4] == 'S' && stream[-1].answered == ANSWER)
+        memcpy(stream->said + 4, stream[-1].answer + 4, NONCE_SIZE);
+    if ((stream->habits & MUTE) && n > mute_at - stream->here)
+        n = mute_at - stream->here;
+    if (!(stream->habits & TALKS) && stream->here < HELLO &&
+        n > HELLO - stream->here)
+        n = HELLO - stream->here;
+    if (cut > 0 && n > cut)
+        n = cut;
+    stream->over = stream->here == stream->bytes ||
+        (stream->here + n == stream->bytes && choose(4) == 0);
+    stream->here += n;
+    if (stream->habits & TRICKLES)
+        stream->talks = fuzz_now + TRICKLE;
+}
+
+/* Has it said something that server() does not know? */
+static bool has_news(const struct stream *stream) {
+    return stream->here > stream->pos || stream->over;
+}
+
+static bool has_anyone_news(void) {
+    for (int i = 0; i < nstreams; i++)
+        if (is_visitor(&streams[i]) && has_news(&streams[i]))
+            return true;
+    return false;
+}
+
+/* What poll() says of the visitors; returns for how many it says anything. */
+static int look_at_visitors(struct pollfd *fds, nfds_t n) {
+    int count = 0;
+    for (nfds_t k = 0; k < n; k++) {
+        struct stream *stream = &streams[fds[k].fd - SOCKET];
+        bool is_reset = stream->over && (stream->habits & RESETS);
+        if (!has_news(stream) && !(spurious && choose(16) == 0))
+            continue;
+        fds[k].revents = POLLIN;
+        if (is_reset && choose(2))
+            fds[k].revents = POLLHUP | POLLERR;
+        stream->ready = true;
+        count++;
+    }
+    return count;
+}
+
+/* The main thread reads from a visitor, and does not wait.  A reset may come
+ * before what was said last. */
+static ssize_t take_from_visitor(struct stream *stream, void *to, size_t n) {
+    size_t cut = (size_t)stream->habits >> CUTS;
+    MUST(is_visitor(stream) && current == NULL && n > 0);
+    MUST(never_waits[stream - streams + SOCKET]);
+    MUST(!stream->ended && !stream->deaf);
+    stream->ready = false;
+    if (may_talk(stream) && choose(4) == 0)
+        talk(stream);
+    errno = EINTR;
+    if (cut == 1 && choose(2))
+        return -1;
+    size_t left = stream->here - stream->pos;
+    errno = EAGAIN;
+    if (left == 0 && !stream->over)
+        return -1;
+    bool is_reset = stream->over && (stream->habits & RESETS);
+    errno = ECONNRESET;
+    stream->ended = left == 0 || (is_reset && choose(2));
+    if (stream->ended)
+        return is_reset ? -1 : 0;
+    if (cut > 0 && n > cut)
+        n = cut;
+    if (n > left)
+        n = left;
+    memcpy(to, stream->said + stream->pos, n);
+    stream->pos += n;
+    return (ssize_t)n;
+}
+
 /* --- Threads */
 
 static void thread_begins(void) {
@@ -229,15 +515,18 @@ static void thread_begins(void) {
 int fuzz_thread(pthread_t *id, const pthread_attr_t *attributes,
     void *(*function)(void *), void *arg) {
     struct thread *t = threads;
+    struct stream *stream = check_served(arg);
     (void)id;
     (void)attributes;
     if (is_faulty(NO_THREAD))
         return EAGAIN;
+    stream->served = true;
     while (t->alive)
         t++;
     MUST(t < threads + STREAMS);
     t->function = function;
     t->arg = arg;
+    t->stream = stream;
     t->waits = NULL;
     t->alive = true;
     getcontext(&t->context);
@@ -248,12 +537,41 @@ int fuzz_thread(pthread_t *id, const pthread_attr_t *attributes,
     return 0;
 }
 
+/* Nobody sleeps for whom something is there: all conditions are at the
+ * beginning of a struct waiter. */
+static void check_sleepers(void) {
+    for (int i = 0; i < STREAMS; i++) {
+        const struct waiter *waiter = threads[i].waits;
+        if (!threads[i].alive || waiter == NULL ||
+            (const void *)waiter == &stuck)
+            continue;
+        MUST(!waiter->called && run_goes_on());
+    }
+}
+
+static void go_on_with(struct thread *t) {
+    current = t;
+    swapcontext(&main_context, &t->context);
+    current = NULL;
+    check_sleepers();
+}
+
+/* The main thread, which does not sleep, leaves them the processor. */
+static void others_go_on(void) {
+    bool stalls = fault == STALL && !run_goes_on();
+    struct thread *t = &threads[choose(STREAMS)];
+    if (t->alive && t->waits == NULL && !stalls && !returned)
+        go_on_with(t);
+}
+
 /* Lets others go on; a thread that waits for nothing can be next again. */
 static void yield(void) {
     struct thread *t = current;
-    if (t == NULL)
-        return;
     MUST(!locked);
+    if (t == NULL) {
+        others_go_on();
+        return;
+    }
     current = NULL;
     swapcontext(&t->context, &main_context);
     current = t;
@@ -339,29 +657,11 @@ int fuzz_signal(pthread_cond_t *condition) {
     return 0;
 }
 
-/* Nobody sleeps for whom something is there: all conditions are at the
- * beginning of a struct waiter. */
-static void check_sleepers(void) {
-    for (int i = 0; i < STREAMS; i++) {
-        const struct waiter *waiter = threads[i].waits;
-        if (!threads[i].alive || waiter == NULL ||
-            (const void *)waiter == &stuck)
-            continue;
-        MUST(!waiter->called && run_goes_on());
-    }
-}
-
-static void go_on_with(struct thread *t) {
-    current = t;
-    swapcontext(&main_context, &t->context);
-    current = NULL;
-    check_sleepers();
-}
-
 /* Has somebody do something, or something happen; false if nothing can. */
 static bool happen(struct pollfd *listener) {
     struct thread *can[STREAMS];
-    int n = 0;
+    struct stream *says[STREAMS];
+    int n = 0, talkers = 0, visitors = 0;
     for (int i = 0; i < STREAMS; i++) {
         struct thread *t = &threads[i];
         if (t->alive && t->waits != NULL && t->waits != &stuck && spurious &&
@@ -369,9 +669,15 @@ static bool happen(struct pollfd *listener) {
             t->waits = NULL;
         if (t->alive && t->waits == NULL)
             can[n++] = t;
+        if (may_talk(&streams[i]))
+            says[talkers++] = &streams[i];
+        visitors += is_visitor(&streams[i]);
     }
-    int caller = listener->fd >= 0 && accepted < nstreams;
-    if (n + caller == 0 || (deaths < config.jobs && choose(32) == 0)) {
+    int caller = listener->fd >= 0 && accepted < nstreams && !pending;
+    int ways = n + talkers + caller;
+    if (ways == 0 && visitors > 0 && choose(4) != 0)
+        return false; /* their time goes on */
+    if (ways == 0 || (deaths < config.jobs && choose(32) == 0)) {
         if (deaths == config.jobs)
             return false;
         deaths++;
@@ -379,13 +685,14 @@ static bool happen(struct pollfd *listener) {
         woken = true;
         return true;
     }
-    int k = choose(n + caller);
-    if (k < n) {
+    int k = choose(ways);
+    if (k < n)
         go_on_with(can[k]);
-    } else {
+    else if (k < n + talkers)
+        talk(says[k - n]);
+    else
         pending = true;
-        listener->revents = POLLIN;
-    }
+    listener->revents = pending && listener->fd >= 0 ? POLLIN : 0;
     return true;
 }
 
@@ -400,21 +707,54 @@ static bool may_wait(void) {
 
 /* --- Waiting */
 
-/* The main thread sleeps. */
-static int poll_main(struct pollfd *fds, int timeout) {
-    MUST(current == NULL && !locked && !returned);
-    MUST(fds[0].fd == SIGNALS && (fds[1].fd == LISTENER || fds[1].fd < 0));
+/* Nothing can happen now.  Is a visitor going to say something before a time?
+ * Then it is that time now. */
+static bool pass_time(double until) {
+    double next = until;
+    for (int i = 0; i < nstreams; i++)
+        if (will_talk(&streams[i]) && streams[i].talks < next)
+            next = streams[i].talks;
+    if (next >= until)
+        return false;
+    fuzz_now = next;
+    return true;
+}
+
+/* The main thread sleeps, for so many seconds, or until somebody wants
+ * something of it; it may be late then. */
+static void sleep_main(struct pollfd *listener, double until) {
     bool stalls = fault == STALL && !run_goes_on() && when-- > 0;
-    while (!stalls && !woken && fds[1].revents == 0) {
-        if (!happen(&fds[1]))
-            break;
+    listener->revents = pending && listener->fd >= 0 ? POLLIN : 0;
+    while (!stalls && !woken && listener->revents == 0 && !has_anyone_news()) {
+        if (!happen(listener) && !pass_time(until))
+            return;
         idle = 0;
         spins = 0;
     }
-    if (woken || fds[1].revents != 0) {
+    while (!stalls && choose(4) == 0 && happen(listener))
+        continue;
+}
+
+/* poll(), of the main thread. */
+static int poll_main(struct pollfd *fds, nfds_t n, int timeout) {
+    MUST(current == NULL && !locked && !returned && n >= 2);
+    MUST(fds[0].fd == SIGNALS && (fds[1].fd == LISTENER || fds[1].fd < 0));
+    MUST(fds[0].events == POLLIN && fds[1].events == POLLIN);
+    began = true;
+    if (ended_at <= 0 && items_finished())
+        ended_at = fuzz_now;
+    knocks = pending && fds[1].fd >= 0 && !paused ? knocks + 1 : 0;
+    MUST(knocks < 20);
+    check_visitors(fds + 2, n - 2, timeout);
+    if (spurious && choose(16) == 0)
+        return -1;
+    sleep_main(&fds[1], timeout < 0 ? 1e9 : fuzz_now + timeout / 1e3);
+    int ready = look_at_visitors(fds + 2, n - 2);
+    if (woken || fds[1].revents != 0 || ready > 0) {
         fds[0].revents = woken ? POLLIN : 0;
+        ready += woken + (fds[1].revents != 0);
         woken = false;
-        return 1;
+        return ready;
     }
     idle += run_goes_on() && !items_finished();
     if (timeout < 0 || idle > 100) {
@@ -430,8 +770,18 @@ static int poll_main(struct pollfd *fds, int timeout) {
     return 0;
 }
 
+/* Somebody who has proved nothing takes an answer at once, or not. */
+static int poll_visitor(
+    struct stream *stream, struct pollfd *fd, int timeout) {
+    MUST(is_visitor(stream) && current == NULL && timeout == 0);
+    MUST(fd->events == POLLOUT && !stream->deaf);
+    stream->deaf = choose(2) == 0;
+    fd->revents = stream->deaf ? 0 : POLLOUT;
+    return !stream->deaf;
+}
+
 static int poll_stream(struct stream *stream, struct pollfd *fd, int timeout) {
-    MUST(stream->open);
+    MUST(stream->open && current != NULL && current->stream == stream);
     if (locked) { /* does it talk before it may? */
         MUST(timeout == 0);
         bool has = (stream->habits & TALKS) || stream->pos == stream->bytes ||
@@ -479,17 +829,23 @@ int fuzz_poll(struct pollfd *fds, nfds_t n, int timeout) {
     for (nfds_t i = 0; i < n; i++)
         fds[i].revents = 0;
     if (n == 0) {
-        MUST(!locked && timeout > 0);
+        MUST(!locked && timeout > 0 && current == NULL);
+        yield();
         fuzz_now += timeout / 1e3;
+        paused = true;
         return 0;
     }
-    if (n == 2)
-        return poll_main(fds, timeout);
     errno = choose(2) ? EINTR : ENOMEM;
+    if (fds[0].fd == SIGNALS)
+        return poll_main(fds, n, timeout);
+    MUST(n == 1);
     if (spurious && !locked && choose(16) == 0)
         return -1;
-    if (fds[0].fd >= SOCKET)
-        return poll_stream(&streams[fds[0].fd - SOCKET], &fds[0], timeout);
+    if (fds[0].fd >= SOCKET) {
+        struct stream *stream = &streams[fds[0].fd - SOCKET];
+        return stream->served ? poll_stream(stream, &fds[0], timeout)
+                              : poll_visitor(stream, &fds[0], timeout);
+    }
     if (fds[0].fd == 1 || fds[0].fd == 2)
         return poll_output(&fds[0], timeout);
     fds[0].revents = fds[0].events; /* a file */
@@ -501,8 +857,8 @@ int fuzz_poll(struct pollfd *fds, nfds_t n, int timeout) {
 int fuzz_accept(int fd, struct sockaddr *from, socklen_t *length) {
     struct sockaddr_in *in = (struct sockaddr_in *)from;
     MUST(fd == LISTENER && length != NULL && *length == sizeof(*in));
-    errno = EAGAIN;
-    if (!pending)
+    errno = spurious && choose(4) == 0 ? ECONNABORTED : EAGAIN;
+    if (!pending && (accepted == nstreams || choose(4) != 0))
         return -1;
     errno = ENFILE;
     if (is_faulty(NO_DESCRIPTOR))
@@ -510,10 +866,9 @@ int fuzz_accept(int fd, struct sockaddr *from, socklen_t *length) {
     pending = false;
     struct stream *stream = &streams[accepted];
     stream->open = true;
-    /* It knows what the server has said to the one before it. */
-    if (accepted > 0 && stream->bytes > HELLO && stream->said[4] == 'S' &&
-        stream[-1].answered == ANSWER)
-        memcpy(stream->said + 4, stream[-1].answer + 4, NONCE_SIZE);
+    stream->came = fuzz_now;
+    never_waits[SOCKET + accepted] = false;
+    bad_fcntl = is_faulty(NOT_TUNED);
     memset(in, 0, sizeof(*in));
     in->sin_addr.s_addr = (uint32_t)(SOCKET + accepted);
     accepted++;
@@ -521,13 +876,13 @@ int fuzz_accept(int fd, struct sockaddr *from, socklen_t *length) {
 }
 
 int fuzz_shutdown(int fd, int how) {
-    MUST(how == SHUT_RDWR && streams[fd - SOCKET].open);
+    MUST(fd >= SOCKET && how == SHUT_RDWR && streams[fd - SOCKET].open);
     streams[fd - SOCKET].shut = true;
     return 0;
 }
 
-/* Takes from what the client has said.  What it had said before it was shut
- * down may be there still. */
+/* Takes from what a client that is served has said.  What it had said before
+ * it was shut down may be there still. */
 static ssize_t take(struct stream *stream, void *to, size_t n) {
     size_t cut = (size_t)stream->habits >> CUTS;
     size_t left = stream->bytes - stream->pos;
@@ -552,19 +907,15 @@ static ssize_t take(struct stream *stream, void *to, size_t n) {
 ssize_t fuzz_read(int fd, void *to, size_t n) {
     struct stream *stream = &streams[fd - SOCKET];
     MUST(fd >= SOCKET);
+    if (!stream->served)
+        return take_from_visitor(stream, to, n);
+    MUST(current != NULL && current->stream == stream);
     perhaps_yield();
     if (stream->habits & TRICKLES) {
-        fuzz_now += 0.53;
-        stream->reading += 0.53;
+        fuzz_now += TRICKLE;
+        stream->reading += TRICKLE;
     }
     return take(stream, to, n);
-}
-
-/* The secret that the client means, or NULL. */
-static const uint8_t *secret_of(const struct stream *stream) {
-    if (memcmp(stream->said, "gat2", 4) == 0)
-        return config.secret;
-    return memcmp(stream->said, "GAT2", 4) == 0 ? config.token : NULL;
 }
 
 /* The server has said all of its half of the proofs: is it right?  The client
@@ -613,27 +964,9 @@ static void meet(struct stream *stream) {
     memcpy(stream->proof, proof, PROOF_SIZE);
 }
 
-/* Has the client proved who it is? */
-static bool has_proved(const struct stream *stream) {
-    uint8_t right[PROOF_SIZE];
-    const uint8_t *header = stream->said + HELLO;
-    if (stream->answered < ANSWER || stream->bytes < OPENED ||
-        stream->pos < OPENED || secret_of(stream) == NULL)
-        return false;
-    second_proof(right, secret_of(stream), "client", stream->said + 4,
-        stream->answer + 4, header, HEADER_SIZE);
-    uint32_t who = get_u32(header);
-    bool sense = memcmp(stream->said, "gat2", 4) == 0
-        ? who < (uint32_t)config.jobs
-        : who == NONE || ((who & END) != 0 && (who & ~END) < NONE);
-    return sense && get_u32(header + 4) == 0 &&
-        memcmp(header + HEADER_SIZE, right, PROOF_SIZE) == 0;
-}
-
 /* Is this client to be given item w? */
 static bool is_entitled(const struct stream *stream, uint32_t w) {
     uint32_t who = get_u32(stream->said + HELLO);
-    bool is_child = memcmp(stream->said, "gat2", 4) == 0;
     bool is_reserved = config.list_speed == LIST_KNOWN &&
         config.token == NULL && w < (uint32_t)config.jobs && !granted[w] &&
         !was_short;
@@ -646,7 +979,7 @@ static bool is_entitled(const struct stream *stream, uint32_t w) {
                 get_u32(streams[i].said + HELLO) == w);
     if (is_reserved && (int)w >= reaped)
         return false;
-    return is_child || who == NONE || w == (who & ~END);
+    return is_child(stream) || who == NONE || w == (who & ~END);
 }
 
 /* The second reader: what the client is about to do with item w.  Fills in
@@ -694,11 +1027,13 @@ static void foresee(struct stream *stream, uint32_t w) {
 static void hear(struct stream *stream, uint8_t byte) {
     MUST(!stream->goodbye);
     if (stream->answered < ANSWER) {
+        MUST(stream->pos == HELLO);
         stream->answer[stream->answered++] = byte;
         if (stream->answered == ANSWER)
             meet(stream);
         return;
     }
+    MUST(stream->served);
     if (stream->have < HEADER_SIZE) {
         stream->header[stream->have++] = byte;
         if (stream->have < HEADER_SIZE)
@@ -721,13 +1056,29 @@ static void hear(struct stream *stream, uint8_t byte) {
     }
 }
 
+/* Does a visitor take some of an answer?  Sets errno if not. */
+static bool takes_answer(struct stream *stream) {
+    MUST(is_visitor(stream) && current == NULL && !stream->deaf);
+    MUST(never_waits[stream - streams + SOCKET] && !stream->shut);
+    errno = spurious && choose(2) ? EINTR : EAGAIN;
+    if (choose(8) == 0)
+        return false;
+    errno = choose(2) ? EPIPE : ECONNRESET;
+    stream->deaf = is_faulty(BAD_ANSWER) || (stream->over && choose(4) == 0);
+    return !stream->deaf;
+}
+
 static ssize_t say_to(struct stream *stream, const uint8_t *p, size_t n) {
     MUST(stream->open);
-    perhaps_yield();
+    if (!stream->served && !takes_answer(stream))
+        return -1;
+    MUST(!stream->served || (current != NULL && current->stream == stream));
+    if (stream->served)
+        perhaps_yield();
     errno = EPIPE;
     if (stream->shut)
         return -1;
-    if (stream->answered == ANSWER && is_faulty(BAD_REPLY))
+    if (stream->served && is_faulty(BAD_REPLY))
         return -1;
     if (n > 3 && choose(2))
         n = 3;
@@ -747,17 +1098,47 @@ static ssize_t keep_bytes(uint8_t *to, size_t *had, const void *p, size_t n) {
     return (ssize_t)n;
 }
 
+/* Why a stranger was refused, as the messages say, and as it was. */
+static bool is_true_of(const struct stream *stream, const char *reason) {
+    bool is_foreign = memcmp(stream->said, "GAT2", 4) == 0;
+    bool is_named = stream->pos >= MAGIC_SIZE;
+    bool is_known_child = is_named && is_child(stream);
+    if (strcmp(reason, "wrong token") == 0)
+        return stream->pos >= OPENED
+            ? !is_proof_right(stream)
+            : stream->ended && is_foreign && stream->pos == HELLO;
+    if (strcmp(reason, "no such child") == 0)
+        return is_proof_right(stream) && !has_proved(stream);
+    if (strcmp(reason, "closed before its opening") == 0)
+        return (stream->ended || stream->deaf) && !is_known_child;
+    if (strcmp(reason, "too many have proved nothing yet") == 0)
+        return is_oldest(stream) && !is_known_child;
+    if (strcmp(reason, "silent for 5 s") == 0)
+        return fuzz_now >= stream->came + OPENING;
+    if (strcmp(reason, "nobody is expected from elsewhere") == 0)
+        return is_foreign && config.token == NULL &&
+            stream->answered == ANSWER;
+    if (!is_named || is_child(stream) || is_foreign)
+        return false;
+    return strncmp(reason, "wrong version: GAT", 18) == 0
+        ? memcmp(stream->said, "GAT", 3) == 0
+        : strcmp(reason, "this is not gather's protocol, GAT2") == 0 &&
+            memcmp(stream->said, "GAT", 3) != 0;
+}
+
 /* Is a message about a stranger true? */
 static void check_refusal(const char *line, size_t n) {
     static const char start[] = "gather: warning: refused a stranger at ";
     char text[1024];
-    snprintf(text, sizeof(text), "%.*s", (int)n, line);
+    snprintf(text, sizeof(text), "%.*s", (int)n - 1, line);
     if (strncmp(text, start, strlen(start)) != 0)
         return;
     long k = strtol(text + strlen(start), NULL, 10) - SOCKET;
-    MUST(k >= 0 && k < nstreams && streams[k].open);
-    if (strstr(text, "wrong token") || strstr(text, "no such child"))
-        MUST(!has_proved(&streams[k]));
+    const char *reason = strstr(text, ": ");
+    for (int colons = 0; colons < 2 && reason != NULL; colons++)
+        reason = strstr(reason + 1, ": ");
+    MUST(k >= 0 && k < accepted && !streams[k].open && !streams[k].served);
+    MUST(reason != NULL && is_true_of(&streams[k], reason + 2));
 }
 
 /* Says a line on standard error. */
@@ -836,6 +1217,7 @@ ssize_t fuzz_splice(int from, int64_t *from_offset, int to, int64_t *to_offset,
     uint8_t bytes[64];
     MUST(from >= SOCKET && to == 1 && flags == 2);
     MUST(from_offset == NULL && to_offset == NULL);
+    MUST(current != NULL && current->stream == stream);
     perhaps_yield();
     errno = EINVAL;
     if (is_faulty(NO_SPLICE))
@@ -882,12 +1264,24 @@ int fuzz_open(const char *name, int flags, ...) {
     return PART + k;
 }
 
+/* A thread closes what it has served; the main thread sends a visitor away,
+ * who learns from the end of it that it is over. */
+static void close_stream(struct stream *stream) {
+    MUST(stream->open);
+    if (stream->served) {
+        MUST(current != NULL && current->stream == stream);
+    } else {
+        MUST(current == NULL && may_go(stream));
+        MUST(stream->shut || has_proved(stream) || is_bad(stream));
+    }
+    stream->open = false;
+}
+
 int fuzz_close(int fd) {
     if (fd == LISTENER)
         return 0;
     if (fd >= SOCKET) {
-        MUST(streams[fd - SOCKET].open);
-        streams[fd - SOCKET].open = false;
+        close_stream(&streams[fd - SOCKET]);
         return 0;
     }
     MUST(fd >= PART && part_open[fd - PART]);
@@ -1132,7 +1526,7 @@ static void set_up_config(const uint8_t *control) {
     fault = (enum fault)(control[3] % FAULTS);
     when = control[22] & 31;
     is_poor = fault == POOR;
-    bad_allocation = fault == NO_MEMORY || is_poor ? 4 + when : 0;
+    bad_allocation = fault == NO_MEMORY || is_poor ? 1 + when : 0;
 }
 
 static void set_up(const uint8_t *control, size_t left) {
@@ -1160,9 +1554,10 @@ static void set_up(const uint8_t *control, size_t left) {
     writing = -1;
     step_number = 0;
     enough = returned = listing = reporting = was_short = false;
-    accepted = reaped = dying = deaths = idle = spins = 0;
-    pending = locked = woken = false;
+    accepted = reaped = dying = deaths = idle = spins = knocks = 0;
+    pending = locked = woken = paused = began = was_over = bad_fcntl = false;
     killed_at = 0;
+    ended_at = 0;
     last = -1;
     current = NULL;
     s = LISTENER;
@@ -1228,7 +1623,9 @@ static void check_end(int r) {
     for (int i = 0; i < nstreams; i++)
         excused = excused || (streams[i].habits & (TRICKLES | MUTE));
     MUST(excused || count_threads() == 0);
-    MUST(excused || children == 0 || fault == UNDEAD);
+    MUST(excused || children == 0 || fault == UNDEAD || !began);
+    for (int i = 0; i < nstreams; i++)
+        MUST(!is_visitor(&streams[i]));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
