@@ -26,7 +26,9 @@
  * something has come; it answers a hello when it is whole, and not before; who
  * has proved himself has a thread then; nobody else is sent away without a
  * cause, and what is said of it is true; with them there are never more
- * connections than there may be; they are gone when the run has ended.
+ * connections than there may be; they are gone when the run has ended.  Nobody
+ * is let in before the children are dead that there was no room for, or as
+ * many others; who has come before that is turned away, unheard.
  *
  * The program is built with -DCHECK, so it looks at itself at every change of
  * threads as well: lib/check.h.
@@ -79,6 +81,7 @@ struct stream {
     size_t bytes, pos;           /* so much; taken by server() */
     int habits;                  /* see above */
     bool open, shut;             /* accepted and not closed; shut down */
+    bool unwanted;               /* to be turned away; it dials again */
     bool served;                 /* by a thread; until then: a visitor */
     size_t here;                 /* bytes of a visitor that have come, */
     bool over;                   /* and its end */
@@ -159,6 +162,10 @@ static bool enough;             /* a signal has arrived */
 static bool returned;           /* from server() */
 static size_t mute_at;          /* who is mute has said so many bytes */
 static int nstreams, accepted, reaped, dying, deaths;
+static int surplus; /* children that there was no room for, beside the jobs; */
+static int dead;    /* of these, who are dead, */
+static int buried;  /* and reaped */
+static bool early;  /* who is at the door has come before that */
 static bool pending, locked, woken, spurious, is_terminal, is_slow;
 static bool paused;      /* for lack of means, since the last poll() */
 static bool began;       /* the main thread has slept, */
@@ -220,12 +227,16 @@ bool child_gave_up(void) {
 }
 
 pid_t child_pid(uint32_t k) {
-    return k < (uint32_t)config.jobs ? 1000 + (pid_t)k : 0;
+    return k < (uint32_t)(config.jobs + surplus) ? 1000 + (pid_t)k : 0;
 }
 
 int child_reap(int *status) {
     MUST(!locked);
     bool undead = fault == UNDEAD && killed_at > 0;
+    if (buried < dead) {
+        *status = SIGKILL;
+        return config.jobs + buried++;
+    }
     if (reaped == dying || (undead && fuzz_now < killed_at + 5))
         return -1;
     *status = 0;
@@ -244,6 +255,7 @@ void child_kill(int from) {
     MUST(from == 0);
     dying = config.jobs;
     deaths = config.jobs;
+    dead = surplus;
     if (killed_at <= 0)
         killed_at = fuzz_now;
 }
@@ -657,6 +669,20 @@ int fuzz_signal(pthread_cond_t *condition) {
     return 0;
 }
 
+/* A child dies, first those that are killed already; false if none is left. */
+static bool die(void) {
+    if (dead < surplus) {
+        dead++;
+    } else if (deaths < config.jobs) {
+        deaths++;
+        dying = deaths;
+    } else {
+        return false;
+    }
+    woken = true;
+    return true;
+}
+
 /* Has somebody do something, or something happen; false if nothing can. */
 static bool happen(struct pollfd *listener) {
     struct thread *can[STREAMS];
@@ -673,25 +699,23 @@ static bool happen(struct pollfd *listener) {
             says[talkers++] = &streams[i];
         visitors += is_visitor(&streams[i]);
     }
-    int caller = listener->fd >= 0 && accepted < nstreams && !pending;
+    bool may_call = listener->fd >= 0 || children > config.jobs;
+    int caller = may_call && accepted < nstreams && !pending;
     int ways = n + talkers + caller;
     if (ways == 0 && visitors > 0 && choose(4) != 0)
         return false; /* their time goes on */
-    if (ways == 0 || (deaths < config.jobs && choose(32) == 0)) {
-        if (deaths == config.jobs)
-            return false;
-        deaths++;
-        dying = deaths;
-        woken = true;
-        return true;
-    }
+    bool is_left = deaths < config.jobs || dead < surplus;
+    if (ways == 0 || (is_left && choose(32) == 0))
+        return die();
     int k = choose(ways);
-    if (k < n)
+    if (k < n) {
         go_on_with(can[k]);
-    else if (k < n + talkers)
+    } else if (k < n + talkers) {
         talk(says[k - n]);
-    else
+    } else {
         pending = true;
+        early = children > config.jobs;
+    }
     listener->revents = pending && listener->fd >= 0 ? POLLIN : 0;
     return true;
 }
@@ -740,6 +764,7 @@ static int poll_main(struct pollfd *fds, nfds_t n, int timeout) {
     MUST(current == NULL && !locked && !returned && n >= 2);
     MUST(fds[0].fd == SIGNALS && (fds[1].fd == LISTENER || fds[1].fd < 0));
     MUST(fds[0].events == POLLIN && fds[1].events == POLLIN);
+    MUST(fds[1].fd < 0 || children <= config.jobs);
     began = true;
     if (ended_at <= 0 && items_finished())
         ended_at = fuzz_now;
@@ -856,9 +881,13 @@ int fuzz_poll(struct pollfd *fds, nfds_t n, int timeout) {
 
 int fuzz_accept(int fd, struct sockaddr *from, socklen_t *length) {
     struct sockaddr_in *in = (struct sockaddr_in *)from;
-    MUST(fd == LISTENER && length != NULL && *length == sizeof(*in));
+    MUST(fd == LISTENER && current == NULL && children <= config.jobs);
+    MUST(in != NULL ? *length == sizeof(*in) : length == NULL && buried > 0);
     errno = spurious && choose(4) == 0 ? ECONNABORTED : EAGAIN;
     if (!pending && (accepted == nstreams || choose(4) != 0))
+        return -1;
+    errno = ECONNABORTED; /* somebody who is gone stood before it */
+    if (in != NULL && spurious && choose(8) == 0)
         return -1;
     errno = ENFILE;
     if (is_faulty(NO_DESCRIPTOR))
@@ -868,9 +897,15 @@ int fuzz_accept(int fd, struct sockaddr *from, socklen_t *length) {
     stream->open = true;
     stream->came = fuzz_now;
     never_waits[SOCKET + accepted] = false;
-    bad_fcntl = is_faulty(NOT_TUNED);
-    memset(in, 0, sizeof(*in));
-    in->sin_addr.s_addr = (uint32_t)(SOCKET + accepted);
+    stream->unwanted = in == NULL;
+    /* An accept() that fails may have kept it from being turned away. */
+    MUST(stream->unwanted || !early || fault == NO_DESCRIPTOR);
+    early = false;
+    if (in != NULL) {
+        bad_fcntl = is_faulty(NOT_TUNED);
+        memset(in, 0, sizeof(*in));
+        in->sin_addr.s_addr = (uint32_t)(SOCKET + accepted);
+    }
     accepted++;
     return SOCKET + accepted - 1;
 }
@@ -1268,7 +1303,10 @@ int fuzz_open(const char *name, int flags, ...) {
  * who learns from the end of it that it is over. */
 static void close_stream(struct stream *stream) {
     MUST(stream->open);
-    if (stream->served) {
+    if (stream->unwanted) {
+        MUST(stream == &streams[accepted - 1] && stream->pos == 0);
+        accepted--;
+    } else if (stream->served) {
         MUST(current != NULL && current->stream == stream);
     } else {
         MUST(current == NULL && may_go(stream));
@@ -1550,12 +1588,15 @@ static void set_up(const uint8_t *control, size_t left) {
         attempts[i].on = NULL;
     }
     memset(ends, 0, sizeof(ends));
-    children = config.jobs;
+    surplus = control[25] & 3;
+    children = config.jobs + surplus;
+    dead = buried = 0;
     writing = -1;
     step_number = 0;
     enough = returned = listing = reporting = was_short = false;
     accepted = reaped = dying = deaths = idle = spins = knocks = 0;
-    pending = locked = woken = paused = began = was_over = bad_fcntl = false;
+    pending = locked = woken = paused = began = was_over = bad_fcntl = early =
+        false;
     killed_at = 0;
     ended_at = 0;
     last = -1;
