@@ -6,7 +6,7 @@
  * taking it to giving it up is one atomic step here.  `pc` says where a thread
  * has given it up:
  *
- *   NEW      no connection yet            OPEN     conn_authenticate()
+ *   NEW      no thread yet                OPEN     xserve() has begun
  *   ASKS     ask(): wait_for_call()       LIST     items_take(): in next()
  *   LOOKS    items_look_ahead(), called   OPENS    file_open()
  *            by xserve(): in next()       HEARS    receive_item(): in readn(),
@@ -21,7 +21,7 @@
  * The inline functions have the names of those they stand for:
  *
  *   lib/items.c     answer_any(), answer_particular(), hand(), end_read(),
- *                   items_dispatch(), child_died(), queue_due(), look_ahead();
+ *                   items_dispatch(), unreserve(), queue_due(), look_ahead();
  *                   items_take() and ask() are what `act` has as NEXT_ITEM,
  *                   ASK and ASKED; items_change() is an assignment to state[],
  *                   and that to `needs` behind it
@@ -34,21 +34,30 @@
  *                   is_streamed()
  *   lib/exchange.c  exchange_item(), finish_try() with what it calls
  *   lib/monitor.c   abort_run()
- *   server.c        look_for_clients(), and the macros has_ended, may_return
- *                   and may_accept; leave() and conn_free() are the end of
- *                   xserve(); accept_one() is conn_new()
+ *   server.c        look_for_clients(), end_stragglers(), start_thread() with
+ *                   conn_new(), and the macros has_ended, may_return and
+ *                   may_accept; leave() and conn_free() are the end of
+ *                   xserve()
+ *   lib/door.c      refuse(), door_admit(), door_next(), go_on_with(); and
+ *                   the macros has_place (door_has_place()) and visitors
+ *                   (door_count()); conn_count() is `threads`
  *
  * mainthread is server(); one step of it is what happens between two calls of
- * poll(), though it gives up the lock on the way; whatever comes then leaves a
- * byte in the self-pipe, which is `wake`.  With DELAY (-d) an item that failed
- * is DELAYED; it may be due in whichever step of the main thread, and `alarm`
- * has poll() end if there is no other reason.  A thread, xserve(), does what
- * `act` says until that is STOP.  One more thread of this kind, `me` being
- * CLIENTS, stands for what output_tick() does in the main thread.  world is
- * everybody else: children that connect, others who come, whoever kills them
- * at any moment, and sends a signal to gather.  What a client sends is chosen
- * when its thread reads it.  A dead client's data may have arrived before, all
- * or some, and then its end of file.
+ * poll(), which is in door_wait(), though it gives up the lock on the way;
+ * whatever comes then leaves a byte in the self-pipe, which is `wake`.  Who
+ * has connected waits in the BACKLOG of the listener until the main thread
+ * accepts him; then he is a VISITOR, whom no thread serves.  What he says next
+ * may come in whichever step, and has poll() end, too: a client proves who it
+ * is, in one go here, and is SERVED by a thread from then on; a stranger, or
+ * who is dead, is refused, now or when he has been silent for too long.  With
+ * DELAY (-d) an item that failed is DELAYED; it may be due in whichever step
+ * of the main thread, and `alarm` has poll() end if there is no other reason.
+ * A thread, xserve(), does what `act` says until that is STOP.  One more
+ * thread of this kind, `me` being CLIENTS, stands for what output_tick() does
+ * in the main thread.  world is everybody else: children that connect, others
+ * who come, whoever kills them at any moment, and sends a signal to gather.
+ * What a client sends is chosen when its thread reads it.  A dead client's
+ * data may have arrived before, all or some, and then its end of file.
  *
  * A thread sleeps until it is called: in ASKS until it has an `answer`, in
  * ROOM until a block was handed to it (`got`), or until an abort.  Nobody
@@ -64,27 +73,33 @@
  * forked: up to so many at a time, each a place where, when one has gone, the
  * next may come.  They are guests, who take any item (-c), those with one wish
  * (-c -w), any of 0 to ITEMS, of which ITEMS is not in the list; or strangers,
- * whom conn_authenticate() refuses.  All of them may come, or fewer.  Who is
- * too slow (-t) counts as killed.
+ * who prove nothing.  All of them may come, or fewer.  Who is too slow (-t, or
+ * with his proof) counts as killed.  Who comes when there are as many visitors
+ * as there may be has one of these refused: the program takes the oldest, here
+ * it is any.  A child that is refused so dials again; others do not, or are
+ * the next to come.
  *
  * With FILES (-o) an item has a file: part[i] says that item->fd is open,
  * file[i] that it has got its final name.
  *
- * There are MEANS for so many connections, of descriptors for instance: who is
- * behind these is not accepted before somebody has gone.  That the main thread
- * tries again before, in vain, is no step here.  After an abort nobody is let
- * in; a child dials again until it is killed.
+ * There are MEANS for so many connections and visitors, that is, descriptors:
+ * who is behind these is not accepted before somebody has gone.  And there are
+ * STACKS for so many threads, or memory: who has proved himself beyond these
+ * has to go, and a child dials again.  That the main thread tries again before
+ * somebody has gone, or the child does, in vain, is no step here.  After an
+ * abort nobody is let in; a child dials again until it is killed.
  *
  * Left out: arrays, which have no turns but at their end; a list that fails,
- * which aborts; clients that are dropped since too many have proved nothing
- * yet, and children that dial again then; deadlines, but that LATE has
- * server() return at any time after an abort, with threads that are stuck
- * anywhere: what they find is RUN_LEFT (`left`), and that they look at that
- * whenever they have taken the lock is assumed.
+ * which aborts; that door_shortage() also sends visitors away who have not
+ * proved themselves for a second, and aborts if nobody can be served for long;
+ * deadlines, but that LATE has server() return at any time after an abort,
+ * with threads that are stuck anywhere: what they find is RUN_LEFT (`left`),
+ * and that they look at that whenever they have taken the lock is assumed.
  *
  * Options of the run: CHILDREN (-j), ITEMS, MEMORY, RETRIES (-r), DELAY (-d),
  * KEEP_GOING (-k), UNORDERED (-u), FILES (-o), READY (the list is known; else
- * it is prompt, or slow if STALL is set), LIMIT (connections_max), MEANS.
+ * it is prompt, or slow if STALL is set), LIMIT (connections_max, less than
+ * limit() has without it), MEANS, STACKS.
  * There is a token if GUESTS or PICKY are.  What may happen: KILLS, so many
  * clients are killed; FAILURES, so many runs of items fail; FAULTS, so many
  * calls for a file fail; TERM, a signal arrives; STALL, the list stops without
@@ -115,9 +130,12 @@
  *  - Who wants one item gets no other, and that one unless somebody else has
  *    or had it, or it is not in the list.  The run may only wait for more
  *    clients while nobody is there, which it has said, and either the item
- *    whose turn it is waits for a client, or none has ever been let in.  A
- *    stranger does not have the list read, and keeps nobody out for good; nor
- *    do others keep children out.
+ *    whose turn it is waits for a client, or none has ever been let in.
+ *  - Connections and visitors are LIMIT at most.  A stranger gets no thread,
+ *    does not have the list read, and keeps nobody out for good; nor do others
+ *    keep children out.  After an abort, and at the end if none but strangers
+ *    can be there, nobody waits for a visitor; otherwise no client that is at
+ *    the door is left there.
  *  - There is no endless busy loop: by a search for cycles.
  *
  * OLD_... and BREAK_... break it, each in one place; those that begin with OLD
@@ -202,6 +220,9 @@
 #endif
 #ifndef MEANS
 #define MEANS (CLIENTS + 1)
+#endif
+#ifndef STACKS
+#define STACKS (CLIENTS + 1)
 #endif
 #ifndef GUESTS
 #define GUESTS 0
@@ -317,7 +338,9 @@
 #define REAPED 2
 #define NONE 0
 #define BACKLOG 1
-#define SERVED 2
+#define VISITOR 2
+#define SERVED 3
+#define REFUSED 4 /* a child for which there was no thread */
 
 /* struct item */
 byte state[ITEMS];
@@ -369,8 +392,6 @@ byte child[CLIENTS];
 byte conn[CLIENTS];
 unsigned children : 2 = CHILDREN;
 unsigned threads : 3; /* conn_count() */
-unsigned known : 3;   /* those that have proved something, */
-bit proved[CLIENTS];  /* namely these */
 bit wake = 1, term, told, finished;
 bit looking = 1; /* poll() waits for connections, too, */
 bit alarm;       /* and no longer than until an item is due */
@@ -528,6 +549,10 @@ inline hand_block(at) {
 
 inline turn_dispatch() {
     d_step {
+#ifndef OLD_TAKERS /* items_dispatch() has handed out what was queued */
+        assert(aborted || any_count == 0 || turn == NOBODY ||
+               state[THE_TURN] != ITEM_QUEUED);
+#endif
 #ifdef OLD_LINE
         y = OF_LINE;
 #else
@@ -1099,8 +1124,6 @@ inline make_place(k) {
 
 inline conn_free(me) {
     threads--;
-    known = known - proved[me];
-    proved[me] = 0;
     pc[me] = GONE;
     cn_item[me] = NOBODY;
     sent[me] = 0;
@@ -1121,11 +1144,20 @@ inline conn_free(me) {
 /* --- Nobody sleeps who could go on */
 
 #define stuck (reading && STALL)
+#define at_door(k) (k < CLIENTS && conn[(k) % CLIENTS] == VISITOR)
+#define visitors (at_door(0) + at_door(1) + at_door(2) + at_door(3))
+#ifdef BREAK_DOOR
+#define door_is_empty true
+#else
+#define door_is_empty (visitors == 0)
+#endif
 #define may_return \
-    (has_ended && children == 0 && threads <= stuck && \
+    (has_ended && children == 0 && threads <= stuck && door_is_empty && \
      (!aborted || !(reading && !STALL)))
-#define may_accept (threads < LIMIT && (!has_ended || children > 0))
-#define scarce (threads >= MEANS)
+#define has_place (threads < LIMIT)
+#define may_accept (has_place && (!has_ended || children > 0))
+#define only_strangers (has_ended && children == 0 && !REMOTE)
+#define scarce (threads + visitors >= MEANS)
 #define lacks_clients \
     (!has_ended && children == 0 && \
      (!listed || queued + reserved + delayed > 0))
@@ -1187,28 +1219,25 @@ inline settled() {
             for (a : 0 .. CLIENTS - 1) {
                 assert(!aborted || conn[a] != SERVED || pc[a] == GONE ||
                        shut[a]);
+                assert(conn[a] != VISITOR || !(aborted || only_strangers));
                 b = b + under_way(a)
             }
             assert(!may_return || b > 0);
-            /* when the alarm rings, it looks for clients */
+            /* When the alarm rings, it looks for clients.  Nothing makes it
+             * look before, if the last item that ran has ended, others are
+             * DELAYED, and the clients of those that are in ASKS are dead. */
             assert(!(lacks_clients && !REMOTE && b == 0 && !alarm &&
                      atwork + handed_out == 0));
-            assert(!(lacks_clients && REMOTE && b == 0 && known == 0 &&
-                     !told))
+            assert(!(lacks_clients && REMOTE && threads == 0 && !told))
         :: else
         fi;
+        assert(threads + visitors <= LIMIT);
         a = 0; b = 0; x = 0;
         forget_counts()
     }
 }
 
 /* --- the processes */
-
-#ifdef BREAK_OPENING
-#define STAYS(me) (pc[me] == OPEN && stranger[me])
-#else
-#define STAYS(me) false
-#endif
 
 /* Is the lock all that thread `me` needs?  After an abort a client may be
  * silent until the server has hung up. */
@@ -1221,7 +1250,7 @@ inline settled() {
        (pc[me] == LIST || pc[me] == LOOKS -> !stalled : \
         (pc[me] == ROOM || pc[me] == OLD_TURN -> got[me] || aborted : \
          (pc[me] == HEARS || pc[me] == BODY || pc[me] == RELAYS -> \
-             !silent(me) : !STAYS(me)))))))
+             !silent(me) : true))))))
 
 /* What it does then: first where it was, then, in turn, what `act` says. */
 proctype xserve(byte me) {
@@ -1239,13 +1268,7 @@ proctype xserve(byte me) {
             role = ROLE_FREE;
             back[me] = IDLE;
             act = ADVANCE
-#ifdef BREAK_TOKEN
         :: !left && pc[me] == OPEN ->
-#else
-        :: !left && pc[me] == OPEN && !stranger[me] ->
-#endif
-            known++;
-            proved[me] = 1;
             if
             :: aborted -> act = CLOSE
             :: else ->
@@ -1254,13 +1277,6 @@ proctype xserve(byte me) {
                 needs = NEEDS_ALL;
                 act = NEXT_ITEM
             fi
-        :: !left && pc[me] == OPEN && (child[me] != ALIVE || stranger[me]) ->
-#ifdef BREAK_CURIOUS
-            clients++;
-            act = LEAVE
-#else
-            act = CLOSE
-#endif
         :: !left && pc[me] == ASKS -> act = ASKED
         :: !left && pc[me] == LIST ->
             end_read();
@@ -1572,7 +1588,9 @@ proctype xserve(byte me) {
     (k >= CHILDREN && conn[k] == NONE && \
      (k == CHILDREN || conn[(k + CLIENTS - 1) % CLIENTS] != NONE))
 #define FATE(k) \
-    :: atomic { k < CHILDREN && child[k] == ALIVE && conn[k] == NONE -> \
+    :: atomic { k < CHILDREN && child[k] == ALIVE && \
+                (conn[k] == NONE || \
+                 (conn[k] == REFUSED && (threads < STACKS || aborted))) -> \
         conn[k] = BACKLOG \
     } \
     :: atomic { FREE(k) && guests > 0 -> guests--; conn[k] = BACKLOG } \
@@ -1620,25 +1638,113 @@ proctype world() {
     od
 }
 
-/* conn_new(), and the thread.  A child that is not let in dials again. */
-inline accept_one(k) {
-    if
-    :: aborted -> conn[k] = NONE; make_place(k)
-    :: else ->
-        conn[k] = SERVED;
-        pc[k] = OPEN;
-        threads++
-    fi
-}
-
-/* items_child_died() */
-inline child_died(k) {
+/* items_unreserve() */
+inline unreserve(k) {
     if
     :: k < ITEMS && state[k % ITEMS] == ITEM_RESERVED ->
         state[k % ITEMS] = ITEM_QUEUED
     :: else
     fi
 }
+
+/* --- lib/door.c */
+
+/* Makes k one of those, of whom there are some. */
+#define choose(are, k) \
+    if \
+    :: are(0) -> k = 0 \
+    :: are(1) -> k = 1 \
+    :: are(2) -> k = 2 \
+    :: are(3) -> k = 3 \
+    fi
+
+/* Sends somebody away.  A child may dial again. */
+inline refuse(k) {
+    conn[k] = NONE;
+    make_place(k)
+}
+
+#ifdef BREAK_DROP
+#define too_many false
+#else
+#define too_many (threads + visitors >= LIMIT)
+#endif
+
+inline door_admit(k) {
+    if
+    :: aborted -> refuse(k)
+    :: else ->
+        do
+        :: too_many && visitors > 0 -> choose(at_door, b); refuse(b)
+        :: else -> break
+        od;
+        b = 0;
+        conn[k] = VISITOR
+    fi
+}
+
+inline door_shortage() {
+#ifndef BREAK_SHORTAGE
+    for (b : 0 .. CHILDREN - 1) {
+        unreserve(b)
+    }
+#endif
+    b = 0
+}
+
+/* conn_new(), start_thread(); either may lack the means. */
+inline start_thread(k) {
+    if
+    :: threads < STACKS ->
+        conn[k] = SERVED;
+        pc[k] = OPEN;
+        threads++
+    :: else ->
+        refuse(k);
+        conn[k] = (k < CHILDREN -> REFUSED : NONE);
+        door_shortage()
+    fi
+}
+
+/* The visitor has proved who he is, or never will. */
+inline go_on_with(k) {
+    if
+#ifdef BREAK_TOKEN
+    :: true -> start_thread(k)
+#else
+    :: !stranger[k] -> start_thread(k)
+#endif
+    :: stranger[k] || child[k] != ALIVE -> refuse(k)
+    fi
+}
+
+/* Any of the visitors may be ready, or none; but not none if poll() has ended
+ * only since one is. */
+#if defined BREAK_POLL
+#define is_heard(k) false
+#elif defined BREAK_OPENING
+#define is_heard(k) (at_door(k) && !stranger[(k) % CLIENTS])
+#else
+#define is_heard(k) at_door(k)
+#endif
+#define some_are_heard \
+    (is_heard(0) || is_heard(1) || is_heard(2) || is_heard(3))
+#define is_last_heard(k) \
+    (!((k) < 1 && is_heard(1)) && !((k) < 2 && is_heard(2)) && \
+     !((k) < 3 && is_heard(3)))
+
+inline door_next() {
+    for (k : 0 .. CLIENTS - 1) {
+        if
+        :: is_heard(k) -> rang = 0; go_on_with(k)
+        :: is_heard(k) && !(rang && !alarm && is_last_heard(k))
+        :: else
+        fi
+    }
+    k = 0
+}
+
+/* --- server.c */
 
 /* items_queue_due().  Anything may be due, or nothing; but not nothing if
  * poll() has ended since something is. */
@@ -1692,14 +1798,38 @@ inline look_for_clients() {
         abort_run()
 #endif
 #ifdef BREAK_SAY
-    :: seems_to_lack_clients && REMOTE && known == 0 && open_count > 0 ->
+    :: seems_to_lack_clients && REMOTE && threads == 0 && open_count > 0 ->
         told = 1
 #else
-    :: seems_to_lack_clients && REMOTE && known == 0 -> told = 1
+    :: seems_to_lack_clients && REMOTE && threads == 0 -> told = 1
 #endif
     :: else
     fi;
     forget_counts()
+}
+
+inline end_stragglers() {
+    for (k : 0 .. CLIENTS - 1) {
+        if
+#ifndef BREAK_CLEAR
+        :: conn[k] == VISITOR -> refuse(k)
+#endif
+        :: else
+        fi;
+        if
+#ifndef BREAK_HANG_UP
+        :: conn[k] == SERVED -> shut[k] = 1; hang_up(k)
+#endif
+#ifndef BREAK_IDLE /* child_kill_idle() */
+        :: aborted && conn[k] != SERVED && k < CHILDREN &&
+           child[k] == ALIVE ->
+            child[k] = DEAD;
+            wake = 1
+#endif
+        :: else
+        fi
+    }
+    k = 0
 }
 
 /* Nothing can go on.  Only a list that stalls may do that; or if others may
@@ -1751,7 +1881,7 @@ inline close_account(k) {
 active proctype mainthread() {
     byte k, i, a, b, x, y, verdict;
     byte queued, reserved, atwork, handed_out, delayed, first_queued;
-    bit handed, rang; /* `rang`: only the alarm had poll() end */
+    bit handed, rang; /* `rang`: only the alarm or a visitor had poll() end */
     atomic {
         for (k : 0 .. ITEMS - 1) {
             said[k] = UNSAID;
@@ -1782,71 +1912,65 @@ active proctype mainthread() {
         run world()
     }
     do
-    :: atomic { wake || (looking && backlog) || alarm ->
+    :: atomic { wake || (looking && backlog) || alarm || some_are_heard ->
         rang = !(wake || (looking && backlog));
         wake = 0;
-        if /* handle_signals() */
-        :: term -> term = 0; abort_run()
-        :: else
-        fi;
-        for (k : 0 .. CHILDREN - 1) { /* handle_dead_child() */
-            if
-            :: child[k] == DEAD ->
-                child[k] = REAPED;
-                children--;
-#ifndef BREAK_PROMISE
-                child_died(k)
-#endif
+        d_step {
+            if /* handle_signals() */
+            :: term -> term = 0; abort_run()
             :: else
-            fi
-        }
-        k = 0;
-        do
-        :: may_accept && !scarce && in_backlog(0) -> accept_one(0)
-        :: may_accept && !scarce && in_backlog(1) -> accept_one(1 % CLIENTS)
-        :: may_accept && !scarce && in_backlog(2) -> accept_one(2 % CLIENTS)
-        :: may_accept && !scarce && in_backlog(3) -> accept_one(3 % CLIENTS)
-        :: else -> break
-        od;
-        if
-        :: may_accept && scarce && backlog -> /* shortage() */
-#ifndef BREAK_SHORTAGE
-            for (k : 0 .. CHILDREN - 1) {
-                child_died(k)
-            }
-            k = 0;
-#endif
-            in_vain = 1
-        :: else -> in_vain = (in_vain && scarce)
-        fi;
-        look_ahead();
-        items_dispatch(NEEDS_ALL);
-        look_for_clients();
-        if
-        :: aborted -> /* end_stragglers() */
-            for (k : 0 .. CLIENTS - 1) {
+            fi;
+            for (k : 0 .. CHILDREN - 1) { /* handle_dead_child() */
                 if
-#ifndef BREAK_HANG_UP
-                :: conn[k] == SERVED -> shut[k] = 1; hang_up(k)
-#endif
-#ifndef BREAK_IDLE /* child_kill_idle() */
-                :: conn[k] != SERVED && k < CHILDREN && child[k] == ALIVE ->
-                    child[k] = DEAD;
-                    wake = 1
+                :: child[k] == DEAD ->
+                    child[k] = REAPED;
+                    children--;
+#ifndef BREAK_PROMISE
+                    unreserve(k)
 #endif
                 :: else
                 fi
             }
             k = 0
+        }
+        if
+        :: some_are_heard -> door_next()
         :: else
         fi;
-        looking = may_accept && !in_vain;
+        do
+        :: may_accept && !scarce && backlog ->
+            choose(in_backlog, k);
+            door_admit(k)
+        :: else -> break
+        od;
+        k = 0;
+        if
+        :: may_accept && scarce && backlog -> /* door_pause() */
+            door_shortage();
+            in_vain = 1
+        :: else -> in_vain = (in_vain && scarce)
+        fi;
+        look_ahead();
+        items_dispatch(NEEDS_ALL);
+        d_step {
+            look_for_clients();
+            if
+            :: aborted || only_strangers -> end_stragglers()
+            :: else
+            fi;
+            looking = may_accept && !in_vain
+        }
         if
         :: may_return -> left = 1; break
         :: else
         fi;
-        queue_due();
+        if
+        :: DELAY -> queue_due()
+        :: else
+        fi;
+#ifndef BREAK_LENT
         items_dispatch(NEEDS_ALL);
+#endif
 #ifndef BREAK_DUE
         turn_dispatch(); /* and no item more, as no memory becomes free */
 #endif
@@ -1857,6 +1981,9 @@ active proctype mainthread() {
     od;
     atomic {
         assert(aborted || (given == ITEMS && over == ITEMS));
+        for (k : 0 .. CLIENTS - 1) {
+            assert(aborted || conn[k] != VISITOR)
+        }
         for (k : 0 .. ITEMS - 1) {
             if
             :: k < given && said[k] == UNSAID -> close_account(k)

@@ -32,7 +32,8 @@ cd "$dir" || exit 1
 
 # search SPEED OPTION ...: generates, compiles and runs the search; memory at
 # most 2,000 MB.  What it says is in `out`.  A search of less than a million
-# states is not worth an optimisation, which takes longer.
+# states is not worth an optimisation, which takes longer; nor is one for what
+# is broken worth the code that looks at each index, as the others have it.
 search() {
     speed=$1 kind=-DSAFETY loops=
     shift
@@ -41,7 +42,8 @@ search() {
     esac
     rm -f out pan* ./*.trail
     spin -a "$@" "$model" >out 2>&1 &&
-        "$CC" "$speed" -w $kind -DMEMLIM=2000 -o pan pan.c >>out 2>&1 &&
+        "$CC" "$speed" -w $kind $bounds -DMEMLIM=2000 -o pan pan.c \
+            >>out 2>&1 &&
         timeout "$DEADLINE" ./pan $loops -m200000 -w21 >>out 2>&1
     states=$(sed -n 's/^ *\([0-9.e+]*\) states, stored.*/\1/p' out)
     found=$(sed -n 's/^pan:1: *\(.*\) (at depth.*/\1/p' out)
@@ -58,7 +60,7 @@ verdict() {
 # is none.
 holds() {
     wanted "$1" || return 0
-    name=$1
+    name=$1 bounds=
     shift
     search "$optimisation" "$@"
     good=not
@@ -72,7 +74,7 @@ holds() {
 # breaks NAME WHAT OPTION ...: WHAT is what spin has to find.
 breaks() {
     wanted "$1" || return 0
-    name=$1 what=$2
+    name=$1 what=$2 bounds=-DNOBOUNDCHECK
     shift 2
     search -O0 "$@"
     case $found in
@@ -174,15 +176,27 @@ delay="$keep -DDELAY=1 -DRETRIES=1"
         -DMEMORY=0 -DITEMS=3 -DL2=1 -DKILLS=1
     holds 'means for one connection, no endless loop' -DLOOPS $delay \
         -DMEANS=1 -DCHILDREN=2 -DITEMS=2 -DKILLS=1 -DTERM=1
+    holds 'means for two connections, strangers, a death, a signal' \
+        $keep -DMEANS=2 -DCHILDREN=2 -DOTHERS=1 -DSTRANGERS=2 -DITEMS=2 \
+        -DKILLS=1 -DTERM=1
+    holds 'means for two threads, a death, pauses' $delay -DSTACKS=2 \
+        -DMEMORY=0 -DITEMS=3 -DL2=1 -DKILLS=1
+    holds 'means for one thread, no endless loop' -DLOOPS $keep \
+        -DSTACKS=1 -DCHILDREN=2 -DITEMS=2 -DKILLS=1 -DTERM=1
+    holds 'means for one thread, clients from elsewhere beside a child' \
+        $keep -DSTACKS=1 -DCHILDREN=1 -DOTHERS=2 -DGUESTS=2 -DSTRANGERS=1 \
+        -DITEMS=2 -DKILLS=1
 }
 
 # What spin finds is an assertion: of those that sleep though they could go on,
 # the ones in settled(), for takers of any item, for those of one, for memory,
 # for the role, and for the main thread; the one in quiet() means a hang; the
-# one in done() an item that is said to be complete and is not.
+# one in done() an item that is said to be complete and is not; the one in
+# turn_dispatch() that a taker of any item is beside one that is queued.
 any='any_count==0)||(verdict' one='(verdict==0)' memory='||(taken>='
 role='(state[x]!=7)&&' hang='(stalled&&' short='!=0)||(wrote['
 late='threads==0' wish='picky[' loop='non-progress cycle' alarm='(alarm||'
+idle='any_count==0))||('
 main='(atwork+handed_out)==0'
 
 # --- Rules that the program has had
@@ -239,7 +253,7 @@ breaks 'broken: the system has no memory for the turn, nobody says so' \
 breaks 'broken: there is no reserve' 'said[k]==0' \
     -DRESERVE=0 -DSYSTEM=1 -DMEMORY=8 -DCHILDREN=2 -DITEMS=2
 breaks 'broken: nobody is served for an item put back' "$any" \
-    -DBREAK_PUT_BACK -DKILLS=1 -DRETRIES=1 $keep
+    -DBREAK_PUT_BACK -DUNORDERED=1 -DKILLS=1 -DRETRIES=1 $keep
 breaks 'broken: nobody is served for the end of the last item' "$any" \
     -DBREAK_RETIRE -DMEMORY=0 -DREADY=0 $keep
 breaks 'broken: memory has become free, nobody reads the list' "$any" \
@@ -257,6 +271,8 @@ breaks 'broken: after an abort a child dials for ever' "$loop" -DLOOPS \
     -DBREAK_IDLE -DTERM=1 -DCHILDREN=1 -DITEMS=1
 breaks 'broken: who cannot be accepted keeps its item' "$hang" \
     -DBREAK_SHORTAGE -DMEANS=1 -DCHILDREN=2 -DITEMS=2 $keep
+breaks 'broken: who gets no thread keeps its item' "$hang" \
+    -DBREAK_SHORTAGE -DSTACKS=1 -DCHILDREN=2 -DITEMS=2 $keep
 # shellcheck disable=SC2086  # options
 {
     breaks 'broken: nobody tells main that an item is delayed' "$alarm" \
@@ -268,13 +284,16 @@ breaks 'broken: who cannot be accepted keeps its item' "$hang" \
     breaks 'broken: an item is due, nothing is lent' "$hang" $delay \
         -DBREAK_DUE -DCHILDREN=2 -DITEMS=3 -DMEMORY=2 -DL1=2 -DL2=1 \
         -DFAILURES=1
+    breaks 'broken: an item is due, memory is lent before a client has it' \
+        "$idle" $delay -DBREAK_LENT -DCHILDREN=2 -DITEMS=2 -DFAILURES=1
     breaks 'broken: who wants a delayed item does not get it' "$wish" \
         $delay -DBREAK_PAUSE -DCHILDREN=0 -DOTHERS=2 -DPICKY=2 -DREADY=0 \
         -DITEMS=1 -DKILLS=1
 }
 
 # What a client who wants one item gets; a house that is full; who is there.
-all='said[k]==0' file='file[' left='part['
+all='said[k]==0' file='file[' left='part[' stay='conn[a]!=2'
+door='conn[k]!=2'
 house="$keep -DLIMIT=2 -DITEMS=3"
 files="-DFILES=1 $keep -DCHILDREN=2 -DITEMS=2"
 # shellcheck disable=SC2086  # options
@@ -290,13 +309,24 @@ files="-DFILES=1 $keep -DCHILDREN=2 -DITEMS=2"
     breaks 'broken: a child is shut out, the others wait for it' "$late" \
         $house -DBREAK_SHUT_OUT -DCHILDREN=1 -DOTHERS=2 -DGUESTS=2
     breaks 'broken: a stranger has the list read' 'stranger[' $others \
-        -DBREAK_CURIOUS -DPICKY=1 -DSTRANGERS=1 -DITEMS=2
+        -DBREAK_TOKEN -DPICKY=1 -DSTRANGERS=1 -DITEMS=2 -DKILLS=1
     breaks 'broken: a stranger gets an item' "$all" $keep \
         -DITEMS=3 -DBREAK_TOKEN -DCHILDREN=2 -DOTHERS=1 -DSTRANGERS=1
-    breaks 'broken: strangers may stay' "$hang" $house \
-        -DBREAK_OPENING -DCHILDREN=2 -DOTHERS=2 -DSTRANGERS=2
+    breaks 'broken: nobody listens to a visitor' "$hang" $keep \
+        -DBREAK_POLL -DCHILDREN=2 -DITEMS=2
+    breaks 'broken: strangers may stay at the door' "$late" $others \
+        -DBREAK_OPENING -DGUESTS=1 -DSTRANGERS=1 -DITEMS=1
+    breaks 'broken: nobody has to leave the door' '<=2)' $house \
+        -DBREAK_DROP -DCHILDREN=1 -DOTHERS=2 -DGUESTS=1 -DSTRANGERS=1
+    breaks 'broken: after an abort visitors may stay' "$stay" \
+        -DBREAK_CLEAR -DTERM=1 -DCHILDREN=2 -DITEMS=2
+    breaks 'broken: at the end strangers may stay, though no client comes' \
+        "$stay" $keep -DBREAK_CLEAR -DCHILDREN=1 -DOTHERS=1 -DSTRANGERS=1 \
+        -DITEMS=1
+    breaks 'broken: at the end a client is left at the door' "$door" $keep \
+        -DBREAK_DOOR -DCHILDREN=1 -DOTHERS=1 -DGUESTS=1 -DITEMS=1
     breaks 'broken: nobody sees that the house is no longer full' looking \
-        $house -DBREAK_HOUSE -DCHILDREN=2 -DOTHERS=1 -DSTRANGERS=2
+        $house -DBREAK_HOUSE -DCHILDREN=1 -DOTHERS=2 -DGUESTS=2
     breaks 'broken: the end of the last connection wakes nobody' \
         'threads<=' $house -DBREAK_WAKE -DCHILDREN=1 -DOTHERS=1 -DGUESTS=1
     breaks 'broken: a file gets its name whatever its end said' "$file" \
