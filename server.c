@@ -20,8 +20,7 @@
 #include <sys/wait.h>
 
 #define STACK ((size_t)96 << 10) /* bytes; the usual, if that is too few */
-#define ACCEPTS_MAX 20     /* at a time, lest signals and children wait */
-#define TICK 0.1           /* seconds between looks at the progress */
+#define TICK 0.1                 /* seconds between looks at the progress */
 #define LATE (2.5 * GRACE) /* seconds: then what is still there is cut off */
 #define UNWINDING (GRACE / 5) /* seconds for threads to end after an abort */
 
@@ -306,7 +305,7 @@ int server(const struct config *config, const struct callbacks *callbacks,
             handle_dead_child(k, status);
         while ((conn = door_next()) != NULL)
             start_thread(conn);
-        for (int n = 0; n < ACCEPTS_MAX && may_accept(); n++) {
+        for (int n = door_entries(); n > 0 && may_accept(); n--) {
             length = sizeof(from);
             ds = accept(s, (struct sockaddr *)&from, &length);
             if (door_admit(ds, from.sin_addr) < 0) {

@@ -18,6 +18,7 @@
  * has to go if there are more.  So whoever is to keep a client out has to come
  * as often while that one proves itself, which takes 1.5 round trips. */
 #define STRANGERS_MAX 1024
+#define ENTRIES_MAX 20     /* at a time, lest signals and children wait */
 #define SILENT 1.0         /* seconds; a child proves itself in less */
 #define SHORTAGE_PAUSE 100 /* milliseconds */
 #define SHORTAGES_MAX 100  /* of these in which nobody is served */
@@ -83,6 +84,13 @@ bool door_has_place(void) {
     return places() > 0;
 }
 
+/* How many may be let in at a time.  With no more than half of the places,
+ * everybody is heard once before he has to go for others. */
+int door_entries(void) {
+    int half = (places() + 1) / 2;
+    return half < ENTRIES_MAX ? half : ENTRIES_MAX;
+}
+
 int door_count(void) {
     return door.count;
 }
@@ -145,15 +153,16 @@ void door_close(void) {
 void door_turn_away(int listener) {
     for (int n = 0; n <= SOMAXCONN; n++) { /* more come if strangers do */
         int fd = accept(listener, NULL, NULL);
-        if (fd < 0)
+        if (fd >= 0)
+            close(fd); /* nothing was sent */
+        else if (errno != ECONNABORTED && errno != EINTR)
             return;
-        close(fd); /* nothing was sent */
     }
 }
 
-/* Lets somebody in, for whom door_has_place(), unless the run was aborted; fd,
- * the result of accept(), is the door's from then on.  Returns 0, or -1 with
- * errno set if there was nobody or, where it is closed, no means. */
+/* Lets somebody in, for whom door_has_place(); fd, the result of accept(), is
+ * the door's from then on.  Returns 0; or -1, with errno set, if there was
+ * nobody, or no means: then fd is closed. */
 int door_admit(int fd, struct in_addr from) {
     if (fd < 0)
         return -1;
@@ -162,10 +171,6 @@ int door_admit(int fd, struct in_addr from) {
         close(fd); /* nothing was sent */
         errno = error;
         return -1;
-    }
-    if (!run_goes_on()) {
-        hang_up(fd);
-        return 0;
     }
     while (door.count >= places())
         refuse(0, too_many);

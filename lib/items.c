@@ -95,6 +95,9 @@ void items_change(struct item *item, enum item_state state) {
         queue_add(&items.delayed, item);
     if (state == ITEM_RUNNING)
         set_pause(item);
+    if (old == ITEM_RUNNING && items.delayed.first != NULL)
+        signals_wake(); /* when that is due may be sooner; and whoever could
+                         * run it may be dead: look_for_clients() */
     if (old != ITEM_QUEUED)
         items_dispatch(); /* or else the caller looks again */
 }
@@ -107,7 +110,6 @@ void items_try_again(struct item *item) {
     }
     item->due = now() + item->pause;
     items_change(item, ITEM_DELAYED);
-    signals_wake(); /* the main thread sleeps no longer than that */
 }
 
 /* Queues what is due.  Returns when (of now()) the next item is, 0: never. */

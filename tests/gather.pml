@@ -1223,10 +1223,7 @@ inline settled() {
                 b = b + under_way(a)
             }
             assert(!may_return || b > 0);
-            /* When the alarm rings, it looks for clients.  Nothing makes it
-             * look before, if the last item that ran has ended, others are
-             * DELAYED, and the clients of those that are in ASKS are dead. */
-            assert(!(lacks_clients && !REMOTE && b == 0 && !alarm &&
+            assert(!(lacks_clients && !REMOTE && b == 0 &&
                      atwork + handed_out == 0));
             assert(!(lacks_clients && REMOTE && threads == 0 && !told))
         :: else
@@ -1538,6 +1535,12 @@ proctype xserve(byte me) {
                 act = ENDED_NOW
             :: act == ENDED_NOW ->
                 state[i] = ITEM_ENDED;
+#ifndef BREAK_LAST_RUN
+                for (b : 0 .. ITEMS - 1) {
+                    wake = (wake || state[b] == ITEM_DELAYED)
+                }
+                b = 0;
+#endif
                 needs = NEEDS_ALL;
                 output_end(i);
                 back[me] = (answered[me] -> NEXT_ITEM : LEAVE);

@@ -281,6 +281,8 @@ breaks 'broken: who gets no thread keeps its item' "$hang" \
         dismissed $delay -DBREAK_DISMISS -DCHILDREN=2 -DITEMS=2 -DFAILURES=1
     breaks 'broken: a delayed item wants no client' "$main" $delay \
         -DBREAK_WANT -DCHILDREN=2 -DITEMS=2 -DKILLS=2
+    breaks 'broken: the last that ran has ended, nobody looks at a pause' \
+        "$main" $delay -DBREAK_LAST_RUN -DCHILDREN=2 -DITEMS=2 -DKILLS=2
     breaks 'broken: an item is due, nothing is lent' "$hang" $delay \
         -DBREAK_DUE -DCHILDREN=2 -DITEMS=3 -DMEMORY=2 -DL1=2 -DL2=1 \
         -DFAILURES=1

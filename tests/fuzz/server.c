@@ -887,7 +887,7 @@ int fuzz_accept(int fd, struct sockaddr *from, socklen_t *length) {
     if (!pending && (accepted == nstreams || choose(4) != 0))
         return -1;
     errno = ECONNABORTED; /* somebody who is gone stood before it */
-    if (in != NULL && spurious && choose(8) == 0)
+    if (spurious && choose(8) == 0)
         return -1;
     errno = ENFILE;
     if (is_faulty(NO_DESCRIPTOR))
