@@ -196,7 +196,7 @@ static void end_stragglers(void) {
 /* May one more connection be accepted?  Not before the children that there was
  * no room for are dead, and not when only strangers can come. */
 static bool may_accept(void) {
-    if (children > run.config->jobs || !door_has_place())
+    if (children > run.config->jobs || door_entries() == 0)
         return false;
     return !has_ended() || children > 0;
 }

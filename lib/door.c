@@ -3,10 +3,10 @@
  * server's half of the proofs that protocol.h draws.  It stands on conn.c,
  * monitor.c, secret.c and text.c.
  *
- * A visitor costs a descriptor and these few bytes, but no thread, as anybody
- * may come and say nothing.  So the main thread talks to all of them, and
- * waits for none: what each has said so far is kept in his struct visitor.
- * Who has proved who he is gets a connection, and a thread.
+ * Anybody may come, and say nothing.  So a visitor has no thread: he costs a
+ * descriptor, and a struct visitor, which keeps what he has said so far.  The
+ * main thread talks to all of them, and waits for none.  Who has proved who he
+ * is gets a connection, and a thread.
  */
 #include "door.h"
 #include "secret.h"
@@ -80,12 +80,8 @@ static int places(void) {
     return most < room ? most : room;
 }
 
-bool door_has_place(void) {
-    return places() > 0;
-}
-
-/* How many may be let in at a time.  With no more than half of the places,
- * everybody is heard once before he has to go for others. */
+/* How many may be let in at a time.  As that is no more than half of the
+ * places, everybody is heard once before he has to go for others. */
 int door_entries(void) {
     int half = (places() + 1) / 2;
     return half < ENTRIES_MAX ? half : ENTRIES_MAX;
@@ -140,7 +136,7 @@ void door_clear(double before) {
     }
 }
 
-/* The end, of a run. */
+/* The end of a run, or of an attempt to begin one. */
 void door_close(void) {
     door_clear(0);
     free(door.visitors);
@@ -160,7 +156,7 @@ void door_turn_away(int listener) {
     }
 }
 
-/* Lets somebody in, for whom door_has_place(); fd, the result of accept(), is
+/* Lets somebody in, one of door_entries(); fd, the result of accept(), is
  * the door's from then on.  Returns 0; or -1, with errno set, if there was
  * nobody, or no means: then fd is closed. */
 int door_admit(int fd, struct in_addr from) {

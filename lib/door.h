@@ -10,7 +10,6 @@
 int door_open(void);
 void door_close(void);
 void door_clear(double before);
-bool door_has_place(void);
 int door_entries(void);
 int door_count(void);
 void door_turn_away(int listener);

@@ -39,7 +39,7 @@
  *                   may_accept; leave() and conn_free() are the end of
  *                   xserve()
  *   lib/door.c      refuse(), door_admit(), door_next(), go_on_with(); and
- *                   the macros has_place (door_has_place()) and visitors
+ *                   the macros has_place (door_entries()) and visitors
  *                   (door_count()); conn_count() is `threads`
  *
  * mainthread is server(); one step of it is what happens between two calls of
