@@ -15,16 +15,17 @@ WARNINGS = -pedantic -Wall -Wextra -Wshadow -Wconversion -Wcast-qual \
 	-Wwrite-strings -Wstrict-prototypes -Wmissing-prototypes
 # What a program of yours may use, and what only gather needs.
 PARTS = server.o client.o signals.o lib/check.o lib/command.o lib/conn.o \
-	lib/door.o lib/exchange.o lib/files.o lib/inuse.o lib/itemlist.o lib/items.o \
-	lib/ledger.o lib/memory.o lib/monitor.o lib/output.o lib/plan.o \
-	lib/report.o lib/resolve.o lib/say.o lib/secret.o lib/tag.o \
-	lib/text.o lib/turn.o
+	lib/door.o lib/exchange.o lib/files.o lib/inuse.o lib/itemlist.o \
+	lib/items.o lib/ledger.o lib/memory.o lib/monitor.o lib/output.o \
+	lib/plan.o lib/report.o lib/resolve.o lib/say.o lib/secret.o \
+	lib/tag.o lib/text.o lib/turn.o
 OBJECTS = main.o lib/demo.o lib/list.o lib/options.o $(PARTS)
 HEADERS = protocol.h lib/check.h lib/command.h lib/conn.h lib/demo.h \
-	lib/door.h lib/exchange.h lib/files.h lib/gather.h lib/inuse.h lib/itemlist.h \
-	lib/items.h lib/ledger.h lib/list.h lib/memory.h lib/monitor.h \
-	lib/options.h lib/output.h lib/plan.h lib/report.h lib/resolve.h \
-	lib/say.h lib/secret.h lib/system.h lib/tag.h lib/text.h lib/turn.h
+	lib/door.h lib/exchange.h lib/files.h lib/gather.h lib/inuse.h \
+	lib/itemlist.h lib/items.h lib/ledger.h lib/list.h lib/memory.h \
+	lib/monitor.h lib/options.h lib/output.h lib/plan.h lib/report.h \
+	lib/resolve.h lib/say.h lib/secret.h lib/system.h lib/tag.h \
+	lib/text.h lib/turn.h
 SOURCES = *.c lib/*.c
 SCRIPTS = test.sh tests/*.sh examples/*.sh bench/*.sh
 EXAMPLES = examples/*.c

@@ -434,6 +434,42 @@ done
 for call in rename unlink; do
     t "injector: parent, every $call fails once" every parent $call '' files
 done
+# tagged: no lack of memory in the parent is called the death of a client.
+tagged() {
+    n=0 missed=0 hits=0
+    while [ $missed -lt 2 ]; do
+        n=$((n + 1))
+        plan=parent:memory:$n
+        g -T -o 'f{}' -n 2 -j 2 seq 9
+        missed=$((missed + 1))
+        ! fired || { missed=0 && hits=$((hits + 1)); }
+        ! grep 'went away' err || echo "memory, $n"
+    done
+    [ $hits -gt 0 ] || echo 'there is no memory'
+    plan=''
+}
+t 'injector: parent, every memory fails once, -T -o: clients are not blamed' \
+    tagged
+
+# behind: a file cannot get its name when an item has ended the run already.
+# If that is the exit status, it is said.
+behind() {
+    late=parent:rename:1:LATE
+    plan=$late,$late,$late,$late,parent:rename:1
+    for n in 1 2 3 4 5; do
+        # shellcheck disable=SC2016  # for the command's shell
+        g -o 'f{}' -n 2 -j 2 sh -c '[ "$1" = 0 ] || exit 0
+            until [ -s "$2" ]; do sleep 0.01; done
+            exit 3' sh '{}' "$dir/fired"
+        fired || echo 'no file was to get its name'
+        [ "$status" != 1 ] || grep -q 'fatal: unable to write f1:' err ||
+            echo "$n: nothing is said"
+    done
+    plan=''
+}
+t 'injector: a file gets no name behind an item that has failed: it is said' \
+    behind
+
 for call in splice recv write poll memory thread; do
     t "injector: parent, every $call fails once, into a pipe" \
         every parent $call '' piped
